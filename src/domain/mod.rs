@@ -1,0 +1,20 @@
+//! What things are and what follows from what: jobs, schedules, plans, quotas, verdicts, retries.
+//!
+//! Pure. Nothing here does I/O, reads a clock or the environment, draws a random number or knows
+//! serde: `now` and a unit of jitter are parameters, and values arrive already parsed at the edge
+//! ([`crate::config`], [`crate::guance`], [`crate::store`]) into types that cannot be wrong.
+
+pub mod expect;
+pub mod job;
+pub mod json;
+pub mod outcome;
+pub mod plan;
+pub mod quota;
+pub mod retry;
+pub mod run;
+pub mod schedule;
+pub mod secret;
+pub mod site;
+pub mod template;
+pub mod verdict;
+pub mod workspace;
