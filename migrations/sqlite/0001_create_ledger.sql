@@ -2,13 +2,20 @@
 -- Times are UTC microseconds since the epoch. Texts of closed sets are CHECKed against the enums
 -- of src/domain/{run,outcome}.rs. A landed migration is never edited: add the next number.
 
--- A job as the daemon knows it now. `planned_us` is the cursor: every tick of the loaded
--- definition up to and including it has its run row, or lies in a row of `gaps`.
+-- A job as the daemon knows it now; a removed one stays, not loaded.
 CREATE TABLE jobs (
     name            TEXT    PRIMARY KEY NOT NULL,
     definition_hash TEXT    NOT NULL,
-    loaded          INTEGER NOT NULL CHECK (loaded IN (0, 1)),
-    planned_us      INTEGER NOT NULL
+    loaded          INTEGER NOT NULL CHECK (loaded IN (0, 1))
+) STRICT;
+
+-- The planner's cursor, one row: every tick up to and including it, of every definition whose
+-- interval holds it, has its run row or lies in a row of `gaps`. One cursor for all jobs, because
+-- ten thousand jobs due at once must not cost ten thousand cursor writes; a job's own beginning
+-- is its interval's.
+CREATE TABLE planner (
+    id         INTEGER PRIMARY KEY NOT NULL CHECK (id = 1),
+    planned_us INTEGER NOT NULL
 ) STRICT;
 
 -- Every definition ever loaded, with the interval (from_us, until_us] whose ticks it rules. An
@@ -58,8 +65,8 @@ CREATE TABLE runs (
     opened_us       INTEGER,
     finished_us     INTEGER,
     -- attempts opened so far; `counted` leaves out the throttled ones, as `max_attempts` does
-    attempts        INTEGER NOT NULL CHECK (attempts >= 0),
-    counted         INTEGER NOT NULL CHECK (counted >= 0 AND counted <= attempts),
+    attempts        INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+    counted         INTEGER NOT NULL DEFAULT 0 CHECK (counted >= 0 AND counted <= attempts),
     CHECK ((reason IS NULL) = (state IN ('running', 'success'))),
     CHECK ((finished_us IS NULL) = (state IN ('waiting', 'running'))),
     CHECK ((opened_us IS NULL) = (attempts = 0)),

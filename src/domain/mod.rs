@@ -4,6 +4,7 @@
 //! serde: `now` and a unit of jitter are parameters, and values arrive already parsed at the edge
 //! ([`crate::config`], [`crate::guance`], [`crate::store`]) into types that cannot be wrong.
 
+pub mod attempt;
 pub mod expect;
 pub mod job;
 pub mod json;

@@ -1,0 +1,12 @@
+//! What differs between databases, each with its reason.
+
+/// Differs because a deferred transaction of SQLite that reads and then writes fails at once with
+/// `SQLITE_BUSY_SNAPSHOT` when another connection has written in between; no busy timeout helps.
+pub(super) const BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
+
+/// Differs because only SQLite is a file that could be anything: "fcrn", kept in the file's header.
+pub(super) const APPLICATION_ID: i64 = 0x6663_726e;
+
+/// Differs because only SQLite has a journal beside the file: who may not write the directory cannot
+/// read a WAL database whose `-wal` and `-shm` are gone (guarantee G8).
+pub(super) const LEAVE_WAL: &str = "PRAGMA journal_mode = DELETE";

@@ -1,0 +1,164 @@
+//! Closing an attempt, and settling a run that waits.
+
+use jiff::Timestamp;
+use sqlx::sqlite::SqliteConnection;
+
+use super::rows::{RowsStatement, texts};
+use crate::domain::attempt::CallRecord;
+use crate::domain::outcome::Outcome;
+use crate::domain::run::{Reason, RunId, RunState};
+
+/// An attempt that has ended, and what its run is afterwards.
+#[derive(Clone, Debug)]
+pub struct CloseAttempt {
+    /// Its run.
+    pub run: RunId,
+    /// Its number.
+    pub attempt: u32,
+    /// When it ended.
+    pub at: Timestamp,
+    /// When the request's last byte was handed to the connection, if that is known.
+    pub written_at: Option<Timestamp>,
+    /// What the call came to.
+    pub call: CallRecord,
+    /// What the run is now.
+    pub after: After,
+}
+
+/// A run's state after an attempt or after a decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct After {
+    /// `Waiting`, or a final state.
+    pub state: RunState,
+    /// Why.
+    pub reason: Option<Reason>,
+    /// Of a waiting run: no attempt opens before it.
+    pub not_before: Option<Timestamp>,
+}
+
+/// What became of the wish to close an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// The attempt's end and the run's state are durable.
+    Closed,
+    /// Somebody closed it before; the ledger keeps the first word.
+    AlreadyClosed,
+}
+
+/// A decision on a run that waits: another reason to wait, or a final state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settle {
+    /// The run.
+    pub run: RunId,
+    /// What it is now.
+    pub after: After,
+    /// When that was decided.
+    pub at: Timestamp,
+}
+
+static CLOSE_ATTEMPTS: RowsStatement = RowsStatement::new(|| {
+    texts(
+        "WITH v (run_id, attempt, written_us, finished_us, http_status, response, response_bytes, response_sha256, trace_id, func_trace_id, task_id, \
+         cost_ms, duration_us, outcome, unknown_reason, decided_by, error_code, engine_reason, engine_error, message) AS (VALUES ",
+        20,
+        ") UPDATE attempts SET written_us = v.written_us, finished_us = v.finished_us, http_status = v.http_status, response = v.response, \
+         response_bytes = v.response_bytes, response_sha256 = v.response_sha256, trace_id = v.trace_id, func_trace_id = v.func_trace_id, \
+         task_id = v.task_id, cost_ms = v.cost_ms, duration_us = v.duration_us, outcome = v.outcome, unknown_reason = v.unknown_reason, \
+         decided_by = v.decided_by, error_code = v.error_code, engine_reason = v.engine_reason, engine_error = v.engine_error, message = v.message \
+         FROM v WHERE attempts.run_id = v.run_id AND attempts.attempt = v.attempt AND attempts.outcome IS NULL",
+    )
+});
+
+static CLOSE_RUNS: RowsStatement = RowsStatement::new(|| {
+    texts(
+        "WITH v (id, attempt, state, reason, not_before_us, finished_us, uncount) AS (VALUES ",
+        7,
+        ") UPDATE runs SET state = v.state, reason = v.reason, not_before_us = v.not_before_us, finished_us = v.finished_us, \
+         counted = counted - v.uncount \
+         FROM v WHERE runs.id = v.id AND runs.state = 'running' AND runs.attempts = v.attempt",
+    )
+});
+
+static SETTLE_RUNS: RowsStatement = RowsStatement::new(|| {
+    texts(
+        "WITH v (id, state, reason, not_before_us, finished_us) AS (VALUES ",
+        5,
+        ") UPDATE runs SET state = v.state, reason = v.reason, not_before_us = v.not_before_us, finished_us = v.finished_us \
+         FROM v WHERE runs.id = v.id AND runs.state = 'waiting'",
+    )
+});
+
+fn micros(at: Option<Timestamp>) -> Option<i64> {
+    at.map(Timestamp::as_microsecond)
+}
+
+/// Closes all of them, or, where the answer is `false`, not exactly all: then nothing may be kept
+/// of the transaction.
+pub(super) async fn close_all(
+    connection: &mut SqliteConnection,
+    attempts: &[&CloseAttempt],
+) -> Result<bool, sqlx::Error> {
+    let closed = CLOSE_ATTEMPTS.execute(connection, attempts, |query, close| bind_attempt(query, close)).await?;
+    if closed != attempts.len() as u64 {
+        return Ok(false);
+    }
+    let finished = CLOSE_RUNS
+        .execute(connection, attempts, |query, close| {
+            let after = close.after;
+            query
+                .bind(close.run.to_string())
+                .bind(i64::from(close.attempt))
+                .bind(after.state.as_str())
+                .bind(after.reason.map(|reason| reason.as_str()))
+                .bind(micros(after.not_before))
+                .bind(after.state.is_final().then(|| close.at.as_microsecond()))
+                .bind(i64::from(close.call.outcome == Outcome::Throttled))
+        })
+        .await?;
+    Ok(finished == attempts.len() as u64)
+}
+
+fn bind_attempt<'q>(query: super::rows::Bound<'q>, close: &CloseAttempt) -> super::rows::Bound<'q> {
+    let call = &close.call;
+    let body = call.response.as_ref();
+    query
+        .bind(close.run.to_string())
+        .bind(i64::from(close.attempt))
+        .bind(micros(close.written_at))
+        .bind(close.at.as_microsecond())
+        .bind(call.http_status.map(i64::from))
+        .bind(body.map(|body| body.text.clone()))
+        .bind(body.map(|body| i64::try_from(body.bytes).unwrap_or(i64::MAX)))
+        .bind(body.map(|body| body.sha256.clone()))
+        .bind(call.trace_id.clone())
+        .bind(call.func_trace_id.clone())
+        .bind(call.task_id.clone())
+        .bind(call.cost_ms)
+        .bind(call.duration.map(|took| i64::try_from(took.as_micros()).unwrap_or(i64::MAX)))
+        .bind(call.outcome.as_str())
+        .bind(call.unknown_reason.map(|reason| reason.as_str()))
+        .bind(call.decided_by.clone())
+        .bind(call.error_code.clone())
+        .bind(call.engine_reason.clone())
+        .bind(call.engine_error.clone())
+        .bind(call.message.clone())
+}
+
+/// Writes decisions on runs that wait; answers whether every one of them did wait.
+pub(super) async fn settle_all(
+    connection: &mut SqliteConnection,
+    decisions: &[Settle],
+) -> Result<bool, sqlx::Error> {
+    let settled = SETTLE_RUNS
+        .execute(connection, decisions, |query, settle| {
+            let after = settle.after;
+            query
+                .bind(settle.run.to_string())
+                .bind(after.state.as_str())
+                .bind(after.reason.map(|reason| reason.as_str()))
+                .bind(micros(after.not_before))
+                .bind(after.state.is_final().then(|| settle.at.as_microsecond()))
+        })
+        .await?;
+    Ok(settled == decisions.len() as u64)
+}

@@ -1,0 +1,236 @@
+//! Opening a ledger: the daemon's end, which writes.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use sqlx::Connection;
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use super::claim::{OpenAttempt, Opened};
+use super::dialect;
+use super::error::{StoreError, StoreErrorKind};
+use super::finish::{CloseAttempt, Closed, Settle};
+use super::lock::{self, LedgerLock};
+use super::plan::Plan;
+use super::reader::Reader;
+use super::versions::{Event, VersionChange};
+use super::writer::{self, Answer, Operation, Pending};
+use crate::domain::run::RunId;
+
+/// The schema, numbered; landed files are never edited.
+static MIGRATOR: Migrator = sqlx::migrate!("migrations/sqlite");
+
+/// A ledger held by this process. Cheap to clone; every clone writes through the one writer.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    queue: mpsc::Sender<Pending>,
+    reader: Reader,
+}
+
+/// What must be kept until the ledger is to be let go.
+#[derive(Debug)]
+pub struct Held {
+    _lock: LedgerLock,
+    writer: JoinHandle<()>,
+    reader: Reader,
+}
+
+impl Ledger {
+    /// Takes the lock, makes the file where it is missing, brings its schema up to date (after
+    /// copying it aside), and starts the writer.
+    ///
+    /// # Errors
+    /// See [`StoreErrorKind`]: locked by another daemon, no ledger, a newer one, or the file system.
+    pub async fn open(path: &Path, now: Timestamp) -> Result<(Self, Held), StoreError> {
+        let lock = LedgerLock::take(path, now)?;
+        create(path)?;
+        let mut connection = connect(path).await?;
+        prepare(&mut connection, path, now).await?;
+        let reader = Reader::open(path).await?;
+        let (queue, receiver) = mpsc::channel(writer::QUEUE);
+        let writer = tokio::spawn(writer::run(connection, receiver));
+        let held = Held { _lock: lock, writer, reader: reader.clone() };
+        Ok((Self { queue, reader }, held))
+    }
+
+    /// The read-only side.
+    pub fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
+    /// Writes a plan; answers the runs that were left out because their tick had a row already.
+    pub async fn plan(&self, plan: Plan) -> Result<Vec<RunId>, StoreError> {
+        match self.write(Operation::Plan(Box::new(plan))).await? {
+            Answer::Planned(taken) => Ok(taken),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Opens an attempt. When this answers `Opened`, the row is durable (guarantee G1).
+    pub async fn open_attempt(&self, attempt: OpenAttempt) -> Result<Opened, StoreError> {
+        match self.write(Operation::Open(Box::new(attempt))).await? {
+            Answer::Opened(opened) => Ok(opened),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Closes an attempt and moves its run on.
+    pub async fn close_attempt(&self, attempt: CloseAttempt) -> Result<Closed, StoreError> {
+        match self.write(Operation::Close(Box::new(attempt))).await? {
+            Answer::Closed(closed) => Ok(closed),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Writes decisions on runs that wait.
+    pub async fn settle(&self, decisions: Vec<Settle>) -> Result<(), StoreError> {
+        self.write(Operation::Settle(decisions)).await.map(drop)
+    }
+
+    /// Writes what is loaded from now on.
+    pub async fn change_versions(&self, changes: Vec<VersionChange>) -> Result<(), StoreError> {
+        self.write(Operation::Versions(changes)).await.map(drop)
+    }
+
+    /// Writes an event.
+    pub async fn record(&self, event: Event) -> Result<(), StoreError> {
+        self.write(Operation::Record(Box::new(event))).await.map(drop)
+    }
+
+    async fn write(&self, operation: Operation) -> Result<Answer, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        let gone = |_| StoreError::new("writing to the ledger: its writer has ended", StoreErrorKind::Bug);
+        self.queue.send(Pending { operation, answer }).await.map_err(|_| gone(()))?;
+        answered.await.map_err(|_| gone(()))?
+    }
+}
+
+impl Held {
+    /// Lets the ledger go after everything queued is written: every [`Ledger`] must be dropped first.
+    pub async fn release(self) {
+        self.reader.close().await;
+        if let Err(error) = self.writer.await {
+            tracing::error!(%error, "the ledger's writer ended badly");
+        }
+    }
+}
+
+fn unexpected() -> StoreError {
+    StoreError::new("writing to the ledger: an answer to another question", StoreErrorKind::Bug)
+}
+
+fn doing(path: &Path) -> String {
+    format!("opening the ledger {}", path.display())
+}
+
+/// Makes the file with the ledger's mode before SQLite would make it with the process's.
+fn create(path: &Path) -> Result<(), StoreError> {
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(lock::FILE_MODE)
+        .open(path)
+        .map(drop)
+        .map_err(|error| StoreError::new(doing(path), lock::io_kind(&error)))
+}
+
+async fn connect(path: &Path) -> Result<SqliteConnection, StoreError> {
+    let options = SqliteConnectOptions::new().filename(path).create_if_missing(false);
+    SqliteConnection::connect_with(&options)
+        .await
+        .map_err(|error| StoreError::from_sqlx(doing(path), error))
+}
+
+async fn prepare(
+    connection: &mut SqliteConnection,
+    path: &Path,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let failed = |error| StoreError::from_sqlx(doing(path), error);
+    let found = schema_version(connection, path).await?;
+    if found > 0 && found < newest() {
+        copy_aside(connection, path, found, now).await.map_err(failed)?;
+    }
+    set(connection, SqliteJournalMode::Wal, SqliteSynchronous::Full).await.map_err(failed)?;
+    if found == 0 {
+        let mark = sqlx::AssertSqlSafe(format!("PRAGMA application_id = {}", dialect::APPLICATION_ID));
+        sqlx::query(mark).execute(&mut *connection).await.map_err(failed)?;
+    }
+    MIGRATOR.run(connection).await.map_err(|error| failed(sqlx::Error::Migrate(Box::new(error))))
+}
+
+async fn set(
+    connection: &mut SqliteConnection,
+    journal: SqliteJournalMode,
+    synchronous: SqliteSynchronous,
+) -> Result<(), sqlx::Error> {
+    let pragmas = format!(
+        "PRAGMA journal_mode = {}; PRAGMA synchronous = {}; PRAGMA foreign_keys = ON;",
+        match journal {
+            SqliteJournalMode::Wal => "WAL",
+            _ => "DELETE",
+        },
+        match synchronous {
+            SqliteSynchronous::Full => "FULL",
+            _ => "NORMAL",
+        },
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(pragmas)).execute(connection).await.map(drop)
+}
+
+fn newest() -> i64 {
+    MIGRATOR.iter().map(|migration| migration.version).max().unwrap_or(0)
+}
+
+/// The schema's number: 0 of an empty file.
+///
+/// # Errors
+/// `NotALedger` of a file that holds anything else, `Newer` of a ledger from a later release.
+pub(super) async fn schema_version(
+    connection: &mut SqliteConnection,
+    path: &Path,
+) -> Result<i64, StoreError> {
+    let failed = |error| StoreError::from_sqlx(doing(path), error);
+    let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema")
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(failed)?;
+    if tables == 0 {
+        return Ok(0);
+    }
+    let application: i64 = sqlx::query_scalar("PRAGMA application_id")
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(failed)?;
+    if application != dialect::APPLICATION_ID {
+        return Err(StoreError::new(doing(path), StoreErrorKind::NotALedger));
+    }
+    let found: Option<i64> = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success")
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(failed)?;
+    let (found, known) = (found.unwrap_or(0), newest());
+    if found > known {
+        return Err(StoreError::new(doing(path), StoreErrorKind::Newer { found, known }));
+    }
+    Ok(found)
+}
+
+/// Copies the ledger to `FILE.schema-N.TIME` before a migration changes it.
+async fn copy_aside(
+    connection: &mut SqliteConnection,
+    path: &Path,
+    found: i64,
+    now: Timestamp,
+) -> Result<PathBuf, sqlx::Error> {
+    let copy = PathBuf::from(format!("{}.schema-{found}.{}", path.display(), now.as_second()));
+    sqlx::query("VACUUM INTO $1").bind(copy.display().to_string()).execute(connection).await?;
+    tracing::info!(copy = %copy.display(), "the ledger was copied aside before its migration");
+    Ok(copy)
+}

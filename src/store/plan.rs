@@ -1,0 +1,179 @@
+//! Writing what the planner decided: runs, the cursor, and the spans still to be planned.
+
+use jiff::Timestamp;
+use sqlx::sqlite::SqliteConnection;
+
+use super::rows::{RowsStatement, texts};
+use crate::domain::job::{DefinitionHash, JobName};
+use crate::domain::run::{NewRun, RunId};
+
+/// One durable step of planning. Planning the same again changes nothing (guarantee G3).
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Rows to insert; one whose tick has a row already is left out.
+    pub runs: Vec<NewRun>,
+    /// When it was planned.
+    pub at: Timestamp,
+    /// Where the cursor stands afterwards; `None` leaves it.
+    pub planned_through: Option<Timestamp>,
+    /// Spans that are to be planned later.
+    pub opened: Vec<Gap>,
+    /// Spans of which a part was planned now: with their new beginning, or finished.
+    pub advanced: Vec<Gap>,
+}
+
+/// A span `(from, until]` of a job's past that is still to be planned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// Whose.
+    pub job: JobName,
+    /// By which definition it is planned.
+    pub definition_hash: DefinitionHash,
+    /// Everything up to and including this instant is planned.
+    pub from: Timestamp,
+    /// The span's end, and with the job its identity. `from == until` is a finished gap.
+    pub until: Timestamp,
+    /// Why it was not planned in time.
+    pub cause: GapCause,
+    /// The definition is no longer loaded: nothing of the span is caught up.
+    pub superseded: bool,
+}
+
+/// Why ticks were not planned in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GapCause {
+    /// No daemon ran, or it was too late.
+    DaemonDown,
+    /// The ledger could not be written.
+    LedgerUnavailable,
+    /// The wall clock jumped.
+    Clock,
+}
+
+impl GapCause {
+    /// The name in the ledger.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::DaemonDown => "daemon_down",
+            Self::LedgerUnavailable => "ledger_unavailable",
+            Self::Clock => "clock",
+        }
+    }
+
+    /// The reverse of [`Self::as_str`].
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::DaemonDown, Self::LedgerUnavailable, Self::Clock]
+            .into_iter()
+            .find(|cause| cause.as_str() == text)
+    }
+}
+
+static INSERT_RUNS: RowsStatement = RowsStatement::new(|| {
+    texts(
+        "INSERT INTO runs (id, job, trigger, scheduled_us, due_us, state, reason, definition_hash, workspace, func_id, created_us, finished_us) VALUES ",
+        12,
+        " ON CONFLICT (job, scheduled_us) WHERE trigger IN ('schedule', 'catchup') DO NOTHING",
+    )
+});
+
+/// Writes the plan; answers which of its runs already had a row for their tick.
+pub(super) async fn write(
+    connection: &mut SqliteConnection,
+    plan: &Plan,
+) -> Result<Vec<RunId>, sqlx::Error> {
+    let at = plan.at.as_microsecond();
+    let inserted = INSERT_RUNS
+        .execute(connection, &plan.runs, |query, run| {
+            query
+                .bind(run.id.to_string())
+                .bind(run.job.as_str().to_owned())
+                .bind(run.trigger.as_str())
+                .bind(run.scheduled_at.as_microsecond())
+                .bind(run.due_at.as_microsecond())
+                .bind(run.state.as_str())
+                .bind(run.reason.map(|reason| reason.as_str()))
+                .bind(run.definition_hash.0.to_string())
+                .bind(run.workspace.0.to_string())
+                .bind(run.func_id.to_string())
+                .bind(at)
+                .bind(run.state.is_final().then_some(at))
+        })
+        .await?;
+    let taken = if inserted == plan.runs.len() as u64 {
+        Vec::new()
+    } else {
+        absent(connection, &plan.runs).await?
+    };
+    for gap in &plan.opened {
+        open_gap(connection, gap).await?;
+    }
+    for gap in &plan.advanced {
+        advance_gap(connection, gap).await?;
+    }
+    if let Some(through) = plan.planned_through {
+        // Never backwards: a wall clock set back must not have a span planned twice.
+        sqlx::query(
+            "INSERT INTO planner (id, planned_us) VALUES (1, $1) \
+             ON CONFLICT (id) DO UPDATE SET planned_us = max(planned_us, excluded.planned_us)",
+        )
+        .bind(through.as_microsecond())
+        .execute(connection)
+        .await?;
+    }
+    Ok(taken)
+}
+
+/// The runs that are not in the ledger although they were to be inserted.
+async fn absent(
+    connection: &mut SqliteConnection,
+    runs: &[NewRun],
+) -> Result<Vec<RunId>, sqlx::Error> {
+    let mut absent = Vec::new();
+    for run in runs {
+        let found: Option<i64> = sqlx::query_scalar("SELECT 1 FROM runs WHERE id = $1")
+            .bind(run.id.to_string())
+            .fetch_optional(&mut *connection)
+            .await?;
+        if found.is_none() {
+            absent.push(run.id);
+        }
+    }
+    Ok(absent)
+}
+
+/// Inserts a gap. Where one with the same end stands, the earlier beginning holds: nothing that was
+/// to be planned is lost.
+pub(super) async fn open_gap(
+    connection: &mut SqliteConnection,
+    gap: &Gap,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO gaps (job, definition_hash, from_us, until_us, cause, superseded) \
+         VALUES ($1, $2, $3, $4, $5, $6) \
+         ON CONFLICT (job, until_us) DO UPDATE SET from_us = min(from_us, excluded.from_us)",
+    )
+    .bind(gap.job.as_str())
+    .bind(gap.definition_hash.0.to_string())
+    .bind(gap.from.as_microsecond())
+    .bind(gap.until.as_microsecond())
+    .bind(gap.cause.as_str())
+    .bind(gap.superseded)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn advance_gap(connection: &mut SqliteConnection, gap: &Gap) -> Result<(), sqlx::Error> {
+    let statement = if gap.from >= gap.until {
+        "DELETE FROM gaps WHERE job = $1 AND until_us = $2 AND $3 >= until_us"
+    } else {
+        "UPDATE gaps SET from_us = max(from_us, $3) WHERE job = $1 AND until_us = $2"
+    };
+    sqlx::query(statement)
+        .bind(gap.job.as_str())
+        .bind(gap.until.as_microsecond())
+        .bind(gap.from.as_microsecond())
+        .execute(connection)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,134 @@
+//! The read-only side of a ledger: for the engine's start, and for every command that only looks.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sqlx::SqlitePool;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+
+use super::error::{StoreError, StoreErrorKind};
+use super::lock;
+use super::open::schema_version;
+use super::plan::Gap;
+use super::resume::{self, Hold, InterruptedAttempt, UnfinishedRun};
+use super::versions::LoadedVersion;
+use crate::domain::job::{DefinitionHash, JobName};
+use crate::domain::workspace::KeyId;
+
+/// Connections that read at once, at most.
+const CONNECTIONS: u32 = 4;
+
+/// A small pool of read-only connections. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    pool: SqlitePool,
+}
+
+impl Reader {
+    /// Opens an existing ledger for reading, whether a daemon runs or not.
+    ///
+    /// # Errors
+    /// `Missing`, `Denied`, `NotALedger`, `Newer`; an empty file is no ledger to a reader.
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        let doing = || format!("reading the ledger {}", path.display());
+        let readable = std::fs::File::open(path).and_then(|file| file.metadata());
+        match readable {
+            Err(error) => return Err(StoreError::new(doing(), lock::io_kind(&error))),
+            Ok(metadata) if !metadata.is_file() => {
+                return Err(StoreError::new(doing(), StoreErrorKind::NotALedger));
+            }
+            Ok(_) => {}
+        }
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .read_only(true)
+            .busy_timeout(Duration::from_secs(5));
+        let pool = SqlitePoolOptions::new()
+            .max_connections(CONNECTIONS)
+            .acquire_timeout(Duration::from_secs(10))
+            .connect_with(options)
+            .await
+            .map_err(|error| StoreError::from_sqlx(doing(), error))?;
+        let mut connection =
+            pool.acquire().await.map_err(|error| StoreError::from_sqlx(doing(), error))?;
+        if schema_version(&mut connection, path).await? == 0 {
+            return Err(StoreError::new(doing(), StoreErrorKind::NotALedger));
+        }
+        drop(connection);
+        Ok(Self { pool })
+    }
+
+    /// The pool, for the queries of this module's siblings.
+    pub(super) fn pool(&self) -> &SqlitePool {
+        &self.pool
+    }
+
+    /// Ends its connections; a clean stop needs the writer to be alone.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    /// Runs that are not final, by due time.
+    pub async fn unfinished_runs(&self) -> Result<Vec<UnfinishedRun>, StoreError> {
+        let runs = resume::unfinished_runs(&self.pool).await;
+        runs.map_err(|error| StoreError::from_sqlx("reading the unfinished runs", error))
+    }
+
+    /// Attempts that were open when the last daemon ended.
+    pub async fn interrupted(&self) -> Result<Vec<InterruptedAttempt>, StoreError> {
+        let attempts = resume::interrupted(&self.pool).await;
+        attempts.map_err(|error| StoreError::from_sqlx("reading the interrupted attempts", error))
+    }
+
+    /// Quota slots of closed attempts that began to run out after `since`.
+    pub async fn holds(&self, since: Timestamp) -> Result<Vec<Hold>, StoreError> {
+        let holds = resume::holds(&self.pool, since).await;
+        holds.map_err(|error| StoreError::from_sqlx("reading the quota's use", error))
+    }
+
+    /// Spans still to be planned, by their end.
+    pub async fn gaps(&self) -> Result<Vec<Gap>, StoreError> {
+        let gaps = resume::gaps(&self.pool).await;
+        gaps.map_err(|error| StoreError::from_sqlx("reading the unplanned spans", error))
+    }
+
+    /// What the ledger believes to be loaded.
+    pub async fn loaded_versions(&self) -> Result<Vec<LoadedVersion>, StoreError> {
+        let versions = resume::versions(&self.pool).await;
+        versions.map_err(|error| StoreError::from_sqlx("reading the loaded definitions", error))
+    }
+
+    /// A definition's canonical text.
+    pub async fn definition(&self, hash: &DefinitionHash) -> Result<Option<Arc<str>>, StoreError> {
+        let text = resume::definition(&self.pool, hash).await;
+        text.map_err(|error| StoreError::from_sqlx("reading a definition", error))
+    }
+
+    /// The planner's cursor; `None` before the first planning.
+    pub async fn planned_through(&self) -> Result<Option<Timestamp>, StoreError> {
+        let through = resume::planned_through(&self.pool).await;
+        through.map_err(|error| StoreError::from_sqlx("reading the planner's cursor", error))
+    }
+
+    /// When the server called the key invalid, if that still holds.
+    pub async fn key_held_since(
+        &self,
+        origin: &str,
+        key: &KeyId,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let held = resume::key_held_since(&self.pool, origin, key).await;
+        held.map_err(|error| StoreError::from_sqlx("reading whether a key is held", error))
+    }
+
+    /// The tick of the job's newest success before `before`.
+    pub async fn previous_success(
+        &self,
+        job: &JobName,
+        before: Timestamp,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let tick = resume::previous_success(&self.pool, job, before).await;
+        tick.map_err(|error| StoreError::from_sqlx("reading the previous success", error))
+    }
+}

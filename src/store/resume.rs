@@ -1,0 +1,276 @@
+//! What a starting engine reads: nothing that decides a send lives in memory alone.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqlitePool};
+use uuid::Uuid;
+
+use super::plan::{Gap, GapCause};
+use super::versions::{LoadedVersion, loaded_version};
+use crate::domain::job::{DefinitionHash, JobName};
+use crate::domain::run::{Reason, RunId, RunState, Trigger};
+use crate::domain::workspace::{KeyId, WorkspaceName};
+
+/// A run that is not final.
+#[derive(Clone, Debug)]
+pub struct UnfinishedRun {
+    /// Its identity.
+    pub id: RunId,
+    /// Whose.
+    pub job: JobName,
+    /// What started it.
+    pub trigger: Trigger,
+    /// Its tick.
+    pub scheduled_at: Timestamp,
+    /// When it should start.
+    pub due_at: Timestamp,
+    /// `Waiting` or `Running`.
+    pub state: RunState,
+    /// Why it waits.
+    pub reason: Option<Reason>,
+    /// The definition it runs with.
+    pub definition_hash: DefinitionHash,
+    /// That definition's canonical text.
+    pub definition: Arc<str>,
+    /// No attempt opens before it.
+    pub not_before: Option<Timestamp>,
+    /// The first attempt's opening.
+    pub opened_at: Option<Timestamp>,
+    /// Attempts opened so far.
+    pub attempts: u32,
+    /// Those that count in `max_attempts`.
+    pub counted: u32,
+    /// The last closed attempt's end.
+    pub last_finished: Option<Timestamp>,
+    /// The last closed attempt's outcome.
+    pub last_outcome: Option<Reason>,
+    /// Why the newest unknown attempt is one, if there is one.
+    pub unknown: Option<Reason>,
+}
+
+/// An attempt that was open when the daemon ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InterruptedAttempt {
+    /// Its run.
+    pub run: RunId,
+    /// Its number.
+    pub attempt: u32,
+}
+
+/// What an attempt of the last minutes holds in the quota.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// Where it went.
+    pub workspace: WorkspaceName,
+    /// Scheme, host and port.
+    pub origin: Arc<str>,
+    /// With which key.
+    pub key: KeyId,
+    /// From when the slot is counted: the request's writing, else the attempt's closing.
+    pub since: Timestamp,
+}
+
+const UNFINISHED: &str = "\
+SELECT r.id, r.job, r.trigger, r.scheduled_us, r.due_us, r.state, r.reason, r.definition_hash, r.not_before_us, r.opened_us, r.attempts, r.counted, \
+  (SELECT v.definition FROM job_versions v WHERE v.definition_hash = r.definition_hash LIMIT 1) AS definition, \
+  (SELECT a.finished_us FROM attempts a WHERE a.run_id = r.id AND a.outcome IS NOT NULL ORDER BY a.attempt DESC LIMIT 1) AS last_finished_us, \
+  (SELECT a.outcome FROM attempts a WHERE a.run_id = r.id AND a.outcome IS NOT NULL ORDER BY a.attempt DESC LIMIT 1) AS last_outcome, \
+  (SELECT a.unknown_reason FROM attempts a WHERE a.run_id = r.id AND a.outcome = 'unknown' ORDER BY a.attempt DESC LIMIT 1) AS unknown_reason \
+FROM runs r WHERE r.state IN ('waiting', 'running') ORDER BY r.due_us, r.id";
+
+pub(super) async fn unfinished_runs(pool: &SqlitePool) -> Result<Vec<UnfinishedRun>, sqlx::Error> {
+    sqlx::query(UNFINISHED).fetch_all(pool).await?.iter().map(unfinished_run).collect()
+}
+
+fn unfinished_run(row: &SqliteRow) -> Result<UnfinishedRun, sqlx::Error> {
+    Ok(UnfinishedRun {
+        id: run_id(row, "id")?,
+        job: job_name(row, "job")?,
+        trigger: named(row, "trigger", Trigger::parse)?,
+        scheduled_at: timestamp(row, "scheduled_us")?,
+        due_at: timestamp(row, "due_us")?,
+        state: named(row, "state", RunState::parse)?,
+        reason: optional_named(row, "reason", Reason::parse)?,
+        definition_hash: DefinitionHash(Arc::from(row.try_get::<&str, _>("definition_hash")?)),
+        definition: Arc::from(row.try_get::<&str, _>("definition")?),
+        not_before: optional_timestamp(row, "not_before_us")?,
+        opened_at: optional_timestamp(row, "opened_us")?,
+        attempts: row.try_get("attempts")?,
+        counted: row.try_get("counted")?,
+        last_finished: optional_timestamp(row, "last_finished_us")?,
+        last_outcome: optional_named(row, "last_outcome", Reason::parse)?,
+        unknown: optional_named(row, "unknown_reason", Reason::parse)?,
+    })
+}
+
+pub(super) async fn interrupted(pool: &SqlitePool) -> Result<Vec<InterruptedAttempt>, sqlx::Error> {
+    sqlx::query("SELECT run_id, attempt FROM attempts WHERE outcome IS NULL")
+        .fetch_all(pool)
+        .await?
+        .iter()
+        .map(|row| {
+            Ok(InterruptedAttempt { run: run_id(row, "run_id")?, attempt: row.try_get("attempt")? })
+        })
+        .collect()
+}
+
+/// Closed attempts whose slots may still be held at `now`: written after `since`, or, where the
+/// writing is not known, closed after it. A `network_error` gave its slot back (contract, section 3).
+pub(super) async fn holds(pool: &SqlitePool, since: Timestamp) -> Result<Vec<Hold>, sqlx::Error> {
+    sqlx::query(
+        "SELECT workspace, origin, key_id, coalesce(written_us, finished_us) AS since_us FROM attempts \
+         WHERE finished_us > $1 AND NOT (outcome = 'network_error' OR (outcome = 'rejected' AND http_status IS NULL)) \
+           AND coalesce(written_us, finished_us) > $1",
+    )
+    .bind(since.as_microsecond())
+    .fetch_all(pool)
+    .await?
+    .iter()
+    .map(|row| {
+        Ok(Hold {
+            workspace: WorkspaceName(Arc::from(row.try_get::<&str, _>("workspace")?)),
+            origin: Arc::from(row.try_get::<&str, _>("origin")?),
+            key: KeyId(Arc::from(row.try_get::<&str, _>("key_id")?)),
+            since: timestamp(row, "since_us")?,
+        })
+    })
+    .collect()
+}
+
+pub(super) async fn gaps(pool: &SqlitePool) -> Result<Vec<Gap>, sqlx::Error> {
+    sqlx::query("SELECT job, definition_hash, from_us, until_us, cause, superseded FROM gaps ORDER BY until_us, job")
+        .fetch_all(pool)
+        .await?
+        .iter()
+        .map(|row| {
+            Ok(Gap {
+                job: job_name(row, "job")?,
+                definition_hash: DefinitionHash(Arc::from(row.try_get::<&str, _>("definition_hash")?)),
+                from: timestamp(row, "from_us")?,
+                until: timestamp(row, "until_us")?,
+                cause: named(row, "cause", GapCause::parse)?,
+                superseded: row.try_get("superseded")?,
+            })
+        })
+        .collect()
+}
+
+pub(super) async fn versions(pool: &SqlitePool) -> Result<Vec<LoadedVersion>, sqlx::Error> {
+    sqlx::query(
+        "SELECT job, definition_hash, definition, zone_data, from_us FROM job_versions WHERE until_us IS NULL ORDER BY job",
+    )
+    .fetch_all(pool)
+    .await?
+    .iter()
+    .map(loaded_version)
+    .collect()
+}
+
+pub(super) async fn definition(
+    pool: &SqlitePool,
+    hash: &DefinitionHash,
+) -> Result<Option<Arc<str>>, sqlx::Error> {
+    let text: Option<String> =
+        sqlx::query_scalar("SELECT definition FROM job_versions WHERE definition_hash = $1 LIMIT 1")
+            .bind(hash.0.to_string())
+            .fetch_optional(pool)
+            .await?;
+    Ok(text.map(Arc::from))
+}
+
+pub(super) async fn planned_through(pool: &SqlitePool) -> Result<Option<Timestamp>, sqlx::Error> {
+    sqlx::query("SELECT planned_us FROM planner WHERE id = 1")
+        .fetch_optional(pool)
+        .await?
+        .map(|row| timestamp(&row, "planned_us"))
+        .transpose()
+}
+
+/// When the server called the key invalid, if that was its newest reply to it and no reload came
+/// after it.
+pub(super) async fn key_held_since(
+    pool: &SqlitePool,
+    origin: &str,
+    key: &KeyId,
+) -> Result<Option<Timestamp>, sqlx::Error> {
+    let newest = sqlx::query(
+        "SELECT error_code, finished_us, \
+           coalesce((SELECT max(at_us) FROM events WHERE kind = 'reload'), 0) AS reloaded_us \
+         FROM attempts WHERE origin = $1 AND key_id = $2 AND http_status IS NOT NULL ORDER BY opened_us DESC LIMIT 1",
+    )
+    .bind(origin)
+    .bind(key.0.as_ref())
+    .fetch_optional(pool)
+    .await?;
+    let Some(row) = newest else { return Ok(None) };
+    let held = row
+        .try_get::<Option<&str>, _>("error_code")?
+        .is_some_and(|code| code.to_ascii_lowercase().ends_with("invalidapikey"));
+    let finished = timestamp(&row, "finished_us")?;
+    Ok((held && finished > timestamp(&row, "reloaded_us")?).then_some(finished))
+}
+
+pub(super) async fn previous_success(
+    pool: &SqlitePool,
+    job: &JobName,
+    before: Timestamp,
+) -> Result<Option<Timestamp>, sqlx::Error> {
+    sqlx::query(
+        "SELECT scheduled_us FROM runs WHERE job = $1 AND scheduled_us < $2 AND state = 'success' \
+         ORDER BY scheduled_us DESC LIMIT 1",
+    )
+    .bind(job.as_str())
+    .bind(before.as_microsecond())
+    .fetch_optional(pool)
+    .await?
+    .map(|row| timestamp(&row, "scheduled_us"))
+    .transpose()
+}
+
+pub(super) fn timestamp(row: &SqliteRow, column: &str) -> Result<Timestamp, sqlx::Error> {
+    Timestamp::from_microsecond(row.try_get(column)?).map_err(|error| undecodable(column, error))
+}
+
+fn optional_timestamp(row: &SqliteRow, column: &str) -> Result<Option<Timestamp>, sqlx::Error> {
+    row.try_get::<Option<i64>, _>(column)?
+        .map(|micros| Timestamp::from_microsecond(micros).map_err(|error| undecodable(column, error)))
+        .transpose()
+}
+
+pub(super) fn job_name(row: &SqliteRow, column: &str) -> Result<JobName, sqlx::Error> {
+    named(row, column, JobName::parse)
+}
+
+fn run_id(row: &SqliteRow, column: &str) -> Result<RunId, sqlx::Error> {
+    named(row, column, |text| Uuid::try_parse(text).ok().map(RunId))
+}
+
+fn named<T>(
+    row: &SqliteRow,
+    column: &str,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Result<T, sqlx::Error> {
+    let text: &str = row.try_get(column)?;
+    parse(text).ok_or_else(|| undecodable(column, format!("`{text}` is no value of it")))
+}
+
+fn optional_named<T>(
+    row: &SqliteRow,
+    column: &str,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Result<Option<T>, sqlx::Error> {
+    row.try_get::<Option<&str>, _>(column)?
+        .map(|text| {
+            parse(text).ok_or_else(|| undecodable(column, format!("`{text}` is no value of it")))
+        })
+        .transpose()
+}
+
+fn undecodable(
+    column: &str,
+    source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> sqlx::Error {
+    sqlx::Error::ColumnDecode { index: column.to_owned(), source: source.into() }
+}

@@ -1,0 +1,198 @@
+//! The one writer: group commit.
+//!
+//! Whatever has queued up when a transaction ends goes into the next one, so that an fsync is shared
+//! by all who wait for it. Answers leave after the commit. A transaction that fails because of the
+//! disk fails for all its operations; one that fails because of an operation is taken apart, so that
+//! a bad one cannot drag others down.
+
+use sqlx::Connection;
+use sqlx::sqlite::SqliteConnection;
+use tokio::sync::{mpsc, oneshot};
+
+use super::claim::{self, OpenAttempt, Opened};
+use super::dialect;
+use super::error::{StoreError, StoreErrorKind};
+use super::finish::{self, CloseAttempt, Closed, Settle};
+use super::plan::{self, Plan};
+use super::versions::{self, Event, VersionChange};
+use crate::domain::run::RunId;
+
+/// Operations per transaction, at most.
+const BATCH: usize = 512;
+
+/// Operations that may wait before their senders do.
+pub(super) const QUEUE: usize = 4096;
+
+/// An operation and where its answer goes.
+pub(super) struct Pending {
+    pub(super) operation: Operation,
+    pub(super) answer: oneshot::Sender<Result<Answer, StoreError>>,
+}
+
+pub(super) enum Operation {
+    Plan(Box<Plan>),
+    Settle(Vec<Settle>),
+    Versions(Vec<VersionChange>),
+    Record(Box<Event>),
+    Open(Box<OpenAttempt>),
+    Close(Box<CloseAttempt>),
+}
+
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// Runs whose tick had a row already.
+    Planned(Vec<RunId>),
+    Opened(Opened),
+    Closed(Closed),
+    Done,
+}
+
+impl Operation {
+    const fn doing(&self) -> &'static str {
+        match self {
+            Self::Plan(_) => "recording planned runs",
+            Self::Settle(_) => "recording decisions on waiting runs",
+            Self::Versions(_) => "recording loaded definitions",
+            Self::Record(_) => "recording an event",
+            Self::Open(_) => "recording an attempt before its call",
+            Self::Close(_) => "recording an attempt's end",
+        }
+    }
+}
+
+/// Commits until every sender is gone, then leaves the file readable for everyone.
+pub(super) async fn run(mut connection: SqliteConnection, mut queue: mpsc::Receiver<Pending>) {
+    let mut batch = Vec::with_capacity(BATCH);
+    while queue.recv_many(&mut batch, BATCH).await > 0 {
+        commit(&mut connection, std::mem::take(&mut batch)).await;
+    }
+    // The file is whole either way; without it, readers without write access have to wait for the
+    // next daemon.
+    if let Err(error) = sqlx::query(dialect::LEAVE_WAL).execute(&mut connection).await {
+        tracing::warn!(%error, "the ledger stays in WAL mode");
+    }
+    let _ = connection.close().await;
+}
+
+async fn commit(connection: &mut SqliteConnection, batch: Vec<Pending>) {
+    let operations: Vec<&Operation> = batch.iter().map(|pending| &pending.operation).collect();
+    match transaction(connection, &operations).await {
+        Ok(answers) => {
+            for (pending, answer) in batch.into_iter().zip(answers) {
+                // A sender that no longer listens has been stopped; the row is durable all the same.
+                let _ = pending.answer.send(Ok(answer));
+            }
+        }
+        Err(failure) => take_apart(connection, batch, failure).await,
+    }
+}
+
+/// Answers every operation of a failed transaction: with the failure, where it was the disk's, or
+/// else by doing each in a transaction of its own.
+async fn take_apart(connection: &mut SqliteConnection, mut batch: Vec<Pending>, failure: Failure) {
+    if let Some(kind) = failure.of_the_disk() {
+        for pending in batch {
+            let error = StoreError::new(pending.operation.doing(), kind.clone());
+            let _ = pending.answer.send(Err(error));
+        }
+        return;
+    }
+    if batch.len() == 1 {
+        if let Some(pending) = batch.pop() {
+            let _ = pending.answer.send(failure.answer(&pending.operation));
+        }
+        return;
+    }
+    for pending in batch {
+        let outcome = match transaction(connection, &[&pending.operation]).await {
+            Ok(mut answers) => Ok(answers.pop().unwrap_or(Answer::Done)),
+            Err(failure) => failure.answer(&pending.operation),
+        };
+        let _ = pending.answer.send(outcome);
+    }
+}
+
+enum Failure {
+    Database(sqlx::Error),
+    /// Some row was not in the state that the operation needs; nothing was kept.
+    Mismatch,
+}
+
+impl From<sqlx::Error> for Failure {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl Failure {
+    /// The kind of a failure that no operation of the transaction is to blame for.
+    fn of_the_disk(&self) -> Option<StoreErrorKind> {
+        match self {
+            Self::Database(error) => {
+                Some(StoreError::kind_of(error)).filter(|kind| !matches!(kind, StoreErrorKind::Bug))
+            }
+            Self::Mismatch => None,
+        }
+    }
+
+    /// The answer to an operation that failed in a transaction of its own.
+    fn answer(self, operation: &Operation) -> Result<Answer, StoreError> {
+        match (self, operation) {
+            (Self::Database(error), operation) => Err(StoreError::from_sqlx(operation.doing(), error)),
+            (Self::Mismatch, Operation::Open(_)) => Ok(Answer::Opened(Opened::NotWaiting)),
+            (Self::Mismatch, Operation::Close(_)) => Ok(Answer::Closed(Closed::AlreadyClosed)),
+            (Self::Mismatch, operation) => Err(StoreError::new(
+                format!("{}: a run is not in the state it was believed to be in", operation.doing()),
+                StoreErrorKind::Bug,
+            )),
+        }
+    }
+}
+
+async fn transaction(
+    connection: &mut SqliteConnection,
+    operations: &[&Operation],
+) -> Result<Vec<Answer>, Failure> {
+    let mut transaction = connection.begin_with(dialect::BEGIN_WRITE).await?;
+    let mut answers = Vec::with_capacity(operations.len());
+    let mut opens = Vec::new();
+    let mut closes = Vec::new();
+    for operation in operations {
+        answers.push(match operation {
+            Operation::Plan(plan) => Answer::Planned(plan::write(&mut transaction, plan).await?),
+            Operation::Settle(decisions) => {
+                if !finish::settle_all(&mut transaction, decisions).await? {
+                    return Err(Failure::Mismatch);
+                }
+                Answer::Done
+            }
+            Operation::Versions(changes) => {
+                for change in changes {
+                    versions::change(&mut transaction, change).await?;
+                }
+                Answer::Done
+            }
+            Operation::Record(event) => {
+                versions::record(&mut transaction, event).await?;
+                Answer::Done
+            }
+            // Whoever opens has seen its run planned, and whoever closes has seen its attempt
+            // opened: neither can have been queued before the answer. So these may go last.
+            Operation::Open(open) => {
+                opens.push(open.as_ref());
+                Answer::Opened(Opened::Opened)
+            }
+            Operation::Close(close) => {
+                closes.push(close.as_ref());
+                Answer::Closed(Closed::Closed)
+            }
+        });
+    }
+    if !claim::open_all(&mut transaction, &opens).await?
+        || !finish::close_all(&mut transaction, &closes).await?
+    {
+        return Err(Failure::Mismatch);
+    }
+    transaction.commit().await?;
+    Ok(answers)
+}
