@@ -18,15 +18,15 @@ pub const HOLD: Duration = Duration::from_secs(61);
 #[derive(Debug)]
 pub struct Window {
     limit: Option<NonZeroU32>,
-    open: u32,
+    open: usize,
     ends: BinaryHeap<Reverse<Duration>>,
 }
 
 /// Whether there is room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Room {
-    /// For this many calls; `None` is no limit.
-    Free(Option<u32>),
+    /// For one call at least.
+    Free,
     /// Not before this instant; `None`: not before some open call ends.
     Full(Option<Duration>),
 }
@@ -47,12 +47,17 @@ impl Window {
         while self.ends.peek().is_some_and(|Reverse(end)| *end <= now) {
             self.ends.pop();
         }
-        let Some(limit) = self.limit else { return Room::Free(None) };
-        let held = self.open.saturating_add(u32::try_from(self.ends.len()).unwrap_or(u32::MAX));
-        match limit.get().checked_sub(held) {
-            Some(room) if room > 0 => Room::Free(Some(room)),
-            _ => Room::Full(self.ends.peek().map(|Reverse(end)| *end)),
+        match self.limit {
+            Some(limit) if self.load() >= limit.get() as usize => {
+                Room::Full(self.ends.peek().map(|Reverse(end)| *end))
+            }
+            _ => Room::Free,
         }
+    }
+
+    /// Slots that are taken, as of the last look at the [`Self::room`].
+    pub fn load(&self) -> usize {
+        self.open + self.ends.len()
     }
 
     /// Takes a slot.
@@ -93,16 +98,16 @@ mod tests {
     #[test]
     fn the_window_slides_and_open_calls_hold_their_slot() {
         let mut window = Window::new(NonZeroU32::new(2));
-        assert_eq!(window.room(seconds(0)), Room::Free(Some(2)));
+        assert_eq!(window.room(seconds(0)), Room::Free);
         window.open();
         window.open();
         assert_eq!(window.room(seconds(500)), Room::Full(None));
         window.close(seconds(500));
         assert_eq!(window.room(seconds(501)), Room::Full(Some(seconds(561))));
         window.release();
-        assert_eq!(window.room(seconds(501)), Room::Free(Some(1)));
+        assert_eq!(window.room(seconds(501)), Room::Free);
         window.open();
-        assert_eq!(window.room(seconds(561)), Room::Free(Some(1)));
+        assert_eq!(window.room(seconds(561)), Room::Free);
     }
 
     #[test]
@@ -112,7 +117,7 @@ mod tests {
             window.open();
             window.close(seconds(1));
         }
-        assert_eq!(window.room(seconds(1)), Room::Free(None));
+        assert_eq!(window.room(seconds(1)), Room::Free);
         assert!(window.ends.is_empty());
     }
 
@@ -133,7 +138,7 @@ mod tests {
                 open.retain(|(end, written)| {
                     if *end <= now { window.close(*written); false } else { true }
                 });
-                if matches!(window.room(now), Room::Free(_)) {
+                if matches!(window.room(now), Room::Free) {
                     window.open();
                     let written = now + Duration::from_millis(until_written);
                     open.push((written + seconds(1), written));

@@ -1,1 +1,224 @@
-//! To be filled.
+//! The engine: plan → admit → open → call → judge → close, as idempotent steps.
+//!
+//! [`Engine::step`] does everything that is due and says when it wants to be called again; a driver
+//! ([`driver`]) calls it when that time comes, when a call ends, or when it is poked. Its only inputs
+//! are the ledger, the loaded jobs and the clock.
+//!
+//! Invariants
+//! - Nothing that decides a send lives in memory alone: an engine dropped between two steps and
+//!   opened anew goes on as if nothing had happened. What it holds mirrors rows.
+//! - A permit is taken before a call's task is spawned and belongs to it until the attempt is closed.
+//! - While the ledger cannot be written, nothing is sent: what could not be recorded is not made.
+//! - A tick is planned once: the unique index makes planning it again a no-op.
+
+mod admit;
+mod clockwatch;
+mod driver;
+mod execute;
+mod jobset;
+mod lines;
+mod permits;
+mod plan;
+mod recover;
+mod reload;
+mod run;
+mod timetable;
+mod versions;
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::clock::Clock;
+use crate::domain::job::{DefinitionHash, Job, JobName};
+use crate::domain::run::RunId;
+use crate::guance::{Client, ClientError};
+use crate::store::{Gap, Ledger, Plan, StoreError};
+
+use clockwatch::ClockWatch;
+use execute::Ended;
+use lines::Lines;
+use permits::Permits;
+use timetable::Timetable;
+
+pub use driver::{Driver, Poke};
+pub use jobset::JobSet;
+pub use reload::Difference;
+
+/// What went wrong beyond a job.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The ledger failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The HTTP client could not be built from the workspaces.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+}
+
+/// The scheduler of one daemon.
+#[derive(Debug)]
+pub struct Engine {
+    ledger: Ledger,
+    clock: Clock,
+    client: Arc<Client>,
+    jobs: Arc<JobSet>,
+    /// Definitions that are no longer loaded and that runs or gaps still need.
+    old_definitions: HashMap<DefinitionHash, Arc<Job>>,
+    started_at: Timestamp,
+    planned_through: Timestamp,
+    timetable: Timetable,
+    gaps: VecDeque<Gap>,
+    lines: Lines,
+    permits: Permits,
+    watch: ClockWatch,
+    ids: RunIds,
+    /// The ledger failed since the last planning.
+    outage: bool,
+    calls: Calls,
+}
+
+/// The calls under way: spawned by `admit`, awaited by `stop`.
+#[derive(Debug)]
+struct Calls {
+    tasks: TaskTracker,
+    /// Set when the drain's time is over.
+    abort: CancellationToken,
+    sender: mpsc::UnboundedSender<Ended>,
+    // Bounded by the permits: there is at most one message for each call in flight.
+    ended: mpsc::UnboundedReceiver<Ended>,
+}
+
+/// What a step did, and when the next one is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The next instant at which something changes by itself; `None`: only a call's end or a reload
+    /// can change anything.
+    pub wake: Option<Timestamp>,
+    /// Calls under way.
+    pub in_flight: usize,
+    /// Runs that wait.
+    pub waiting: usize,
+}
+
+impl Engine {
+    /// Does everything that is due now. Calling it again at once changes nothing.
+    ///
+    /// # Errors
+    /// Where the ledger cannot be written: nothing that was not recorded has been sent, and the same
+    /// step is to be tried again.
+    pub async fn step(&mut self) -> Result<Step, StoreError> {
+        let result = self.try_step().await;
+        self.outage = result.is_err();
+        result
+    }
+
+    async fn try_step(&mut self) -> Result<Step, StoreError> {
+        self.take_in_ended();
+        let now = self.clock.now();
+        if self.outage {
+            self.ask_whether_the_ledger_writes(now).await?;
+        }
+        self.lines.wake(now);
+        self.end_expired(now).await?;
+        let mut wakes = Vec::new();
+        match self.watch.look(now, self.clock.monotonic()) {
+            Some(held_for) => wakes.push(run::later(now, held_for)),
+            None => wakes.extend(self.plan_due(now).await?),
+        }
+        wakes.extend(self.plan_late(now).await?);
+        wakes.extend(self.admit(now).await?);
+        wakes.extend(self.timetable.next());
+        wakes.extend(self.lines.next_wake());
+        let in_flight = self.permits.in_flight();
+        Ok(Step {
+            wake: wakes.into_iter().min(),
+            in_flight,
+            waiting: self.lines.len().saturating_sub(in_flight),
+        })
+    }
+
+    /// After a failure: a write of nothing, fsynced like any other. Without it a run whose attempt
+    /// cannot be opened would be tried again and again at once.
+    async fn ask_whether_the_ledger_writes(&self, now: Timestamp) -> Result<(), StoreError> {
+        let nothing = Plan::nothing(now, self.planned_through);
+        self.ledger.plan(nothing).await.map(drop)
+    }
+
+    /// Waits until a call has ended or `wake` has come.
+    pub async fn idle(&mut self, wake: Option<Timestamp>) {
+        let clock = self.clock.clone();
+        let wake = wake.unwrap_or(Timestamp::MAX);
+        tokio::select! {
+            Some(ended) = self.calls.ended.recv() => self.take_in(ended),
+            () = clock.sleep_towards(wake) => {}
+        }
+    }
+
+    /// Waits until every call under way has ended, and takes their ends in. For tests and for a stop.
+    pub async fn settle(&mut self) {
+        while self.permits.in_flight() > 0 {
+            match self.calls.ended.recv().await {
+                Some(ended) => self.take_in(ended),
+                None => return,
+            }
+        }
+    }
+
+    /// Stops: no new calls; waits up to `drain` for those under way, then cuts them off, which their
+    /// attempts say. Runs that wait stay `waiting` for the next start.
+    pub async fn stop(&mut self, drain: Duration) {
+        self.calls.tasks.close();
+        if tokio::time::timeout(drain, self.calls.tasks.wait()).await.is_err() {
+            tracing::warn!(in_flight = self.permits.in_flight(), "the drain's time is over, calls are cut off");
+            self.calls.abort.cancel();
+            self.calls.tasks.wait().await;
+        }
+        self.take_in_ended();
+    }
+
+    /// The job that a definition's hash stands for: the loaded one, or one of the past.
+    async fn definition(
+        &mut self,
+        name: &JobName,
+        hash: &DefinitionHash,
+    ) -> Result<Option<Arc<Job>>, StoreError> {
+        if let Some(job) = self.jobs.jobs.get(name).filter(|job| job.hash == *hash) {
+            return Ok(Some(job.clone()));
+        }
+        if let Some(job) = self.old_definitions.get(hash) {
+            return Ok(Some(job.clone()));
+        }
+        let Some(text) = self.ledger.reader().definition(hash).await? else { return Ok(None) };
+        match crate::config::definition::read(&text) {
+            Ok(job) => {
+                let job = Arc::new(job);
+                self.old_definitions.insert(hash.clone(), job.clone());
+                Ok(Some(job))
+            }
+            Err(error) => {
+                tracing::error!(%hash, %error, "a definition in the ledger cannot be read");
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// Makes run ids: UUIDv7, in order even within a millisecond.
+#[derive(Debug, Default)]
+struct RunIds {
+    context: uuid::ContextV7,
+}
+
+impl RunIds {
+    fn make(&self, now: Timestamp) -> RunId {
+        let seconds = u64::try_from(now.as_second()).unwrap_or(0);
+        let nanos = u32::try_from(now.subsec_nanosecond()).unwrap_or(0);
+        RunId(uuid::Uuid::new_v7(uuid::Timestamp::from_unix(&self.context, seconds, nanos)))
+    }
+}

@@ -18,7 +18,7 @@ use super::finish::{CloseAttempt, Closed, Settle};
 use super::lock::{self, LedgerLock};
 use super::plan::Plan;
 use super::reader::Reader;
-use super::versions::{Event, VersionChange};
+use super::versions::Event;
 use super::writer::{self, Answer, Operation, Pending};
 use crate::domain::run::RunId;
 
@@ -90,11 +90,6 @@ impl Ledger {
     /// Writes decisions on runs that wait.
     pub async fn settle(&self, decisions: Vec<Settle>) -> Result<(), StoreError> {
         self.write(Operation::Settle(decisions)).await.map(drop)
-    }
-
-    /// Writes what is loaded from now on.
-    pub async fn change_versions(&self, changes: Vec<VersionChange>) -> Result<(), StoreError> {
-        self.write(Operation::Versions(changes)).await.map(drop)
     }
 
     /// Writes an event.

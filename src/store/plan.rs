@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 
 use super::rows::{RowsStatement, texts};
+use super::versions::{self, VersionChange};
 use crate::domain::job::{DefinitionHash, JobName};
 use crate::domain::run::{NewRun, RunId};
 
@@ -14,12 +15,28 @@ pub struct Plan {
     pub runs: Vec<NewRun>,
     /// When it was planned.
     pub at: Timestamp,
-    /// Where the cursor stands afterwards; `None` leaves it.
-    pub planned_through: Option<Timestamp>,
+    /// Where the cursor stands afterwards; it never goes back.
+    pub planned_through: Timestamp,
     /// Spans that are to be planned later.
     pub opened: Vec<Gap>,
     /// Spans of which a part was planned now: with their new beginning, or finished.
     pub advanced: Vec<Gap>,
+    /// What is loaded from now on.
+    pub versions: Vec<VersionChange>,
+}
+
+impl Plan {
+    /// A plan of no runs that leaves the cursor at `planned_through`.
+    pub fn nothing(at: Timestamp, planned_through: Timestamp) -> Self {
+        Self {
+            runs: Vec::new(),
+            at,
+            planned_through,
+            opened: Vec::new(),
+            advanced: Vec::new(),
+            versions: Vec::new(),
+        }
+    }
 }
 
 /// A span `(from, until]` of a job's past that is still to be planned.
@@ -104,22 +121,23 @@ pub(super) async fn write(
     } else {
         absent(connection, &plan.runs).await?
     };
+    for change in &plan.versions {
+        versions::change(connection, change).await?;
+    }
     for gap in &plan.opened {
         open_gap(connection, gap).await?;
     }
     for gap in &plan.advanced {
         advance_gap(connection, gap).await?;
     }
-    if let Some(through) = plan.planned_through {
-        // Never backwards: a wall clock set back must not have a span planned twice.
-        sqlx::query(
-            "INSERT INTO planner (id, planned_us) VALUES (1, $1) \
-             ON CONFLICT (id) DO UPDATE SET planned_us = max(planned_us, excluded.planned_us)",
-        )
-        .bind(through.as_microsecond())
-        .execute(connection)
-        .await?;
-    }
+    // Never backwards: a wall clock set back must not have a span planned twice.
+    sqlx::query(
+        "INSERT INTO planner (id, planned_us) VALUES (1, $1) \
+         ON CONFLICT (id) DO UPDATE SET planned_us = max(planned_us, excluded.planned_us)",
+    )
+    .bind(plan.planned_through.as_microsecond())
+    .execute(connection)
+    .await?;
     Ok(taken)
 }
 
@@ -143,7 +161,7 @@ async fn absent(
 
 /// Inserts a gap. Where one with the same end stands, the earlier beginning holds: nothing that was
 /// to be planned is lost.
-pub(super) async fn open_gap(
+async fn open_gap(
     connection: &mut SqliteConnection,
     gap: &Gap,
 ) -> Result<(), sqlx::Error> {

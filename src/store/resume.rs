@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::plan::{Gap, GapCause};
 use super::versions::{LoadedVersion, loaded_version};
 use crate::domain::job::{DefinitionHash, JobName};
+use crate::domain::outcome::Outcome;
 use crate::domain::run::{Reason, RunId, RunState, Trigger};
 use crate::domain::workspace::{KeyId, WorkspaceName};
 
@@ -32,8 +33,6 @@ pub struct UnfinishedRun {
     pub reason: Option<Reason>,
     /// The definition it runs with.
     pub definition_hash: DefinitionHash,
-    /// That definition's canonical text.
-    pub definition: Arc<str>,
     /// No attempt opens before it.
     pub not_before: Option<Timestamp>,
     /// The first attempt's opening.
@@ -45,7 +44,7 @@ pub struct UnfinishedRun {
     /// The last closed attempt's end.
     pub last_finished: Option<Timestamp>,
     /// The last closed attempt's outcome.
-    pub last_outcome: Option<Reason>,
+    pub last_outcome: Option<Outcome>,
     /// Why the newest unknown attempt is one, if there is one.
     pub unknown: Option<Reason>,
 }
@@ -74,7 +73,6 @@ pub struct Hold {
 
 const UNFINISHED: &str = "\
 SELECT r.id, r.job, r.trigger, r.scheduled_us, r.due_us, r.state, r.reason, r.definition_hash, r.not_before_us, r.opened_us, r.attempts, r.counted, \
-  (SELECT v.definition FROM job_versions v WHERE v.definition_hash = r.definition_hash LIMIT 1) AS definition, \
   (SELECT a.finished_us FROM attempts a WHERE a.run_id = r.id AND a.outcome IS NOT NULL ORDER BY a.attempt DESC LIMIT 1) AS last_finished_us, \
   (SELECT a.outcome FROM attempts a WHERE a.run_id = r.id AND a.outcome IS NOT NULL ORDER BY a.attempt DESC LIMIT 1) AS last_outcome, \
   (SELECT a.unknown_reason FROM attempts a WHERE a.run_id = r.id AND a.outcome = 'unknown' ORDER BY a.attempt DESC LIMIT 1) AS unknown_reason \
@@ -94,13 +92,12 @@ fn unfinished_run(row: &SqliteRow) -> Result<UnfinishedRun, sqlx::Error> {
         state: named(row, "state", RunState::parse)?,
         reason: optional_named(row, "reason", Reason::parse)?,
         definition_hash: DefinitionHash(Arc::from(row.try_get::<&str, _>("definition_hash")?)),
-        definition: Arc::from(row.try_get::<&str, _>("definition")?),
         not_before: optional_timestamp(row, "not_before_us")?,
         opened_at: optional_timestamp(row, "opened_us")?,
         attempts: row.try_get("attempts")?,
         counted: row.try_get("counted")?,
         last_finished: optional_timestamp(row, "last_finished_us")?,
-        last_outcome: optional_named(row, "last_outcome", Reason::parse)?,
+        last_outcome: optional_named(row, "last_outcome", Outcome::parse)?,
         unknown: optional_named(row, "unknown_reason", Reason::parse)?,
     })
 }

@@ -6,7 +6,6 @@ use jiff::Timestamp;
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use super::plan::{Gap, open_gap};
 use crate::domain::job::{DefinitionHash, JobName};
 
 /// A definition whose interval is open: what the ledger believes to be loaded.
@@ -35,8 +34,6 @@ pub struct VersionChange {
     pub zone_data: String,
     /// The end of the old interval and the beginning of the new one.
     pub at: Timestamp,
-    /// What of the old definition's past is still to be planned, as `missed`.
-    pub gap: Option<Gap>,
 }
 
 /// Something somebody did, or that befell the daemon.
@@ -57,9 +54,6 @@ pub(super) async fn change(
     connection: &mut SqliteConnection,
     change: &VersionChange,
 ) -> Result<(), sqlx::Error> {
-    if let Some(gap) = &change.gap {
-        open_gap(connection, gap).await?;
-    }
     let at = change.at.as_microsecond();
     sqlx::query("UPDATE job_versions SET until_us = max(from_us, $2) WHERE job = $1 AND until_us IS NULL")
         .bind(change.job.as_str())

@@ -14,7 +14,7 @@ use super::dialect;
 use super::error::{StoreError, StoreErrorKind};
 use super::finish::{self, CloseAttempt, Closed, Settle};
 use super::plan::{self, Plan};
-use super::versions::{self, Event, VersionChange};
+use super::versions::{self, Event};
 use crate::domain::run::RunId;
 
 /// Operations per transaction, at most.
@@ -32,7 +32,6 @@ pub(super) struct Pending {
 pub(super) enum Operation {
     Plan(Box<Plan>),
     Settle(Vec<Settle>),
-    Versions(Vec<VersionChange>),
     Record(Box<Event>),
     Open(Box<OpenAttempt>),
     Close(Box<CloseAttempt>),
@@ -52,7 +51,6 @@ impl Operation {
         match self {
             Self::Plan(_) => "recording planned runs",
             Self::Settle(_) => "recording decisions on waiting runs",
-            Self::Versions(_) => "recording loaded definitions",
             Self::Record(_) => "recording an event",
             Self::Open(_) => "recording an attempt before its call",
             Self::Close(_) => "recording an attempt's end",
@@ -163,12 +161,6 @@ async fn transaction(
             Operation::Settle(decisions) => {
                 if !finish::settle_all(&mut transaction, decisions).await? {
                     return Err(Failure::Mismatch);
-                }
-                Answer::Done
-            }
-            Operation::Versions(changes) => {
-                for change in changes {
-                    versions::change(&mut transaction, change).await?;
                 }
                 Answer::Done
             }

@@ -1,0 +1,193 @@
+//! The admission step: who may call now, and who has waited too long.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::Engine;
+use super::execute::{self, ClosedCall, Context, Ended};
+use super::permits::{Permit, Refusal, Returned};
+use super::run::{Run, later};
+use crate::domain::run::{Reason, RunState};
+use crate::domain::workspace::WorkspaceName;
+use crate::store::{After, Settle, StoreError};
+
+/// Rows whose reason to wait is put right in one step, at most: a long line must not hold up calls.
+const REASONS: usize = 256;
+
+impl Engine {
+    /// Ends the runs that have waited too long.
+    pub(super) async fn end_expired(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        let mut ends = Vec::new();
+        for (run, reason) in self.lines.expired(now) {
+            let held = run.attempts == 0 && self.permits.is_held(&run.job.workspace);
+            let reason = if held { Reason::KeyHeld } else { reason };
+            let (state, reason) = run.end(reason, RunState::Missed);
+            ends.push((run, state, reason));
+        }
+        self.end_waiting(ends, now).await
+    }
+
+    /// Writes final states of runs that wait, and takes the runs out of the lines.
+    pub(super) async fn end_waiting(
+        &mut self,
+        ends: Vec<(Run, RunState, Reason)>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        if ends.is_empty() {
+            return Ok(());
+        }
+        let decisions = ends.iter().map(|(run, state, reason)| Settle {
+            run: run.id,
+            after: After { state: *state, reason: Some(*reason), not_before: None },
+            at: now,
+        });
+        self.ledger.settle(decisions.collect()).await?;
+        for (run, state, reason) in ends {
+            tracing::warn!(job = %run.job.name, run_id = %run.id, attempt = run.attempts, state = state.as_str(), reason = reason.as_str(), "a run ended without its call");
+            self.lines.remove(run.id);
+        }
+        Ok(())
+    }
+
+    /// Spawns the attempts that may be made now. Answers when a permit comes free by itself.
+    pub(super) async fn admit(&mut self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        let monotonic = self.clock.monotonic();
+        let mut wake: Option<Duration> = None;
+        let mut decisions = Vec::new();
+        for workspace in self.lines.workspaces() {
+            let Some(refusal) = self.admit_workspace(&workspace, monotonic) else { continue };
+            let (gate, until) = match refusal {
+                Refusal::InFlight => (Reason::InFlight, None),
+                Refusal::Quota(until) => (Reason::Quota, until),
+                Refusal::KeyHeld(until) => (Reason::KeyHeld, until),
+                Refusal::NoWorkspace => {
+                    self.end_stranded(&workspace, now).await?;
+                    continue;
+                }
+            };
+            wake = wake.into_iter().chain(until).min();
+            let stale = self.lines.waiting_otherwise(&workspace, gate, REASONS);
+            decisions.extend(stale.into_iter().map(|run| (run, gate)));
+        }
+        let held_back = self.lines.overlapping().into_iter().take(REASONS);
+        decisions.extend(held_back.map(|run| (run, Reason::Overlap)));
+        self.put_reasons_right(decisions, now).await?;
+        Ok(wake.map(|at| later(now, at.saturating_sub(monotonic))))
+    }
+
+    fn admit_workspace(&mut self, workspace: &WorkspaceName, monotonic: Duration) -> Option<Refusal> {
+        while let Some(run) = self.lines.next(workspace) {
+            match self.permits.take(workspace, monotonic) {
+                Ok(permit) => self.spawn(run, permit),
+                Err(refusal) => return Some(refusal),
+            }
+        }
+        None
+    }
+
+    fn spawn(&mut self, run: Run, permit: Permit) {
+        let context = Context {
+            ledger: self.ledger.clone(),
+            client: self.client.clone(),
+            clock: self.clock.clone(),
+            jobs: self.jobs.clone(),
+            abort: self.calls.abort.clone(),
+        };
+        let sender = self.calls.sender.clone();
+        let mirror = Run { state: RunState::Running, reason: None, not_before: None, ..run.clone() };
+        self.lines.put(mirror, self.clock.now());
+        self.calls.tasks.spawn(async move {
+            let ended = execute::attempt(context, run, permit).await;
+            // The engine is gone only when the process is about to be.
+            let _ = sender.send(ended);
+        });
+    }
+
+    /// Runs of a workspace that is no longer in the configuration cannot be sent anywhere.
+    async fn end_stranded(
+        &mut self,
+        workspace: &WorkspaceName,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let stranded = self.lines.waiting_otherwise(workspace, Reason::Disabled, usize::MAX);
+        let ends = stranded.into_iter().map(|run| {
+            let (state, reason) = run.end(Reason::Disabled, RunState::Skipped);
+            (run, state, reason)
+        });
+        self.end_waiting(ends.collect(), now).await
+    }
+
+    async fn put_reasons_right(
+        &mut self,
+        decisions: Vec<(Run, Reason)>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        if decisions.is_empty() {
+            return Ok(());
+        }
+        let rows = decisions.iter().map(|(run, reason)| Settle {
+            run: run.id,
+            after: After {
+                state: RunState::Waiting,
+                reason: Some(*reason),
+                not_before: run.not_before,
+            },
+            at: now,
+        });
+        self.ledger.settle(rows.collect()).await?;
+        for (run, reason) in decisions {
+            self.lines.put(Run { reason: Some(reason), ..run }, now);
+        }
+        Ok(())
+    }
+
+    /// Takes in the calls that have ended since the last step.
+    pub(super) fn take_in_ended(&mut self) {
+        while let Ok(ended) = self.calls.ended.try_recv() {
+            self.take_in(ended);
+        }
+    }
+
+    pub(super) fn take_in(&mut self, ended: Ended) {
+        let now = self.clock.now();
+        match ended {
+            Ended::NotOpened { run, permit, error } => {
+                tracing::error!(run_id = %run, %error, "an attempt cannot be recorded, so it is not made");
+                self.outage = true;
+                self.permits.give_back(&permit, Returned::Unsent);
+                if let Some(run) = self.lines.get(run).cloned() {
+                    let waiting = Run { state: RunState::Waiting, reason: None, ..run };
+                    self.lines.put(waiting, now);
+                }
+            }
+            Ended::NotWaiting { run, permit } => {
+                tracing::error!(run_id = %run, "a run was to be called that no longer waits");
+                self.permits.give_back(&permit, Returned::Unsent);
+                self.lines.remove(run);
+            }
+            Ended::Abandoned { run, permit } => {
+                self.permits.give_back(&permit, Returned::Unsent);
+                self.lines.remove(run);
+            }
+            Ended::Closed(closed) => self.take_in_closed(*closed, now),
+        }
+    }
+
+    fn take_in_closed(&mut self, closed: ClosedCall, now: Timestamp) {
+        let ClosedCall { run, permit, returned, holds_key, replied } = closed;
+        self.permits.give_back(&permit, returned);
+        let key = &permit.key.id;
+        if holds_key {
+            tracing::error!(workspace = %permit.workspace.name, %key, "the server calls the API key invalid; its runs wait, and one tries again every 10 minutes (mind that a key has an id and a secret: give the one that the console calls the credential)");
+            self.permits.hold_key(&permit.origin, key, self.clock.monotonic());
+        } else if replied && self.permits.free_key(&permit.origin, key) {
+            tracing::info!(workspace = %permit.workspace.name, %key, "the server takes the API key again");
+        }
+        if run.state.is_final() {
+            self.lines.remove(run.id);
+        } else {
+            self.lines.put(run, now);
+        }
+    }
+}

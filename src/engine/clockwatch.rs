@@ -1,0 +1,83 @@
+//! Sees the wall clock step, by holding it against the monotonic one.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+/// A difference that is no slewing and no rounding.
+const STEP: SignedDuration = SignedDuration::from_secs(10);
+
+/// A jump ahead by more than this may be a mistake that is about to be put right.
+const LARGE: SignedDuration = SignedDuration::from_hours(1);
+
+/// How long a large jump must stand before it is believed (contract, section 3).
+const PROBATION: Duration = Duration::from_secs(60);
+
+#[derive(Debug)]
+pub(super) struct ClockWatch {
+    last: (Timestamp, Duration),
+    /// A large jump, and the monotonic instant at which it is believed.
+    doubted_until: Option<Duration>,
+    stepped: bool,
+}
+
+impl ClockWatch {
+    pub(super) fn new(now: Timestamp, monotonic: Duration) -> Self {
+        Self { last: (now, monotonic), doubted_until: None, stepped: false }
+    }
+
+    /// Looks at both clocks. `Some`: planning is held for that long.
+    pub(super) fn look(&mut self, now: Timestamp, monotonic: Duration) -> Option<Duration> {
+        let (last_wall, last_monotonic) = std::mem::replace(&mut self.last, (now, monotonic));
+        let elapsed = monotonic.saturating_sub(last_monotonic);
+        let step = now.duration_since(last_wall)
+            - SignedDuration::try_from(elapsed).unwrap_or(SignedDuration::ZERO);
+        if step.abs() > STEP {
+            tracing::warn!(seconds = step.as_secs(), "the wall clock has been stepped, or the machine slept");
+            self.stepped = true;
+            self.doubted_until = (step > LARGE).then(|| monotonic + PROBATION);
+        }
+        let left = self.doubted_until?.saturating_sub(monotonic);
+        if left.is_zero() {
+            self.doubted_until = None;
+            return None;
+        }
+        Some(left)
+    }
+
+    /// Whether the clock stepped since this was asked last.
+    pub(super) fn take_stepped(&mut self) -> bool {
+        std::mem::take(&mut self.stepped)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+
+    fn mono(second: u64) -> Duration {
+        Duration::from_secs(second)
+    }
+
+    #[test]
+    fn a_large_jump_ahead_is_believed_after_a_minute() {
+        let mut watch = ClockWatch::new(at(0), mono(0));
+        assert_eq!(watch.look(at(1), mono(1)), None);
+        assert_eq!(watch.look(at(7_300), mono(2)), Some(mono(60)));
+        assert_eq!(watch.look(at(7_330), mono(32)), Some(mono(30)));
+        assert_eq!(watch.look(at(7_360), mono(62)), None);
+        assert!(watch.take_stepped());
+        assert!(!watch.take_stepped());
+    }
+
+    #[test]
+    fn a_jump_that_is_put_right_is_forgotten() {
+        let mut watch = ClockWatch::new(at(0), mono(0));
+        assert_eq!(watch.look(at(7_300), mono(1)), Some(mono(60)));
+        assert_eq!(watch.look(at(20), mono(20)), None);
+    }
+}

@@ -1,0 +1,59 @@
+//! The ten lines around [`Engine::step`]: it sleeps until the step asks for it, a call ends, or
+//! somebody pokes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::{Engine, Step};
+use crate::store::StoreError;
+
+/// Between two tries of a step that the ledger failed.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
+
+/// Wakes a sleeping driver.
+#[derive(Clone, Debug, Default)]
+pub struct Poke(Arc<Notify>);
+
+impl Poke {
+    /// Has the driver take its next step now.
+    pub fn poke(&self) {
+        self.0.notify_one();
+    }
+}
+
+/// Drives an engine until it is told to stop or poked.
+#[derive(Clone, Debug, Default)]
+pub struct Driver {
+    /// Ends [`Driver::drive`] early, so that whoever poked can do something with the engine.
+    pub poke: Poke,
+}
+
+impl Driver {
+    /// Steps until poked or stopped. `observe` sees the result of every step: progress is that a step
+    /// returned, with an error too.
+    pub async fn drive(
+        &self,
+        engine: &mut Engine,
+        stop: &CancellationToken,
+        mut observe: impl FnMut(&Result<Step, StoreError>),
+    ) {
+        while !stop.is_cancelled() {
+            let result = engine.step().await;
+            observe(&result);
+            let rest = async {
+                match result {
+                    Ok(step) => engine.idle(step.wake).await,
+                    Err(_) => tokio::time::sleep(TRY_AGAIN).await,
+                }
+            };
+            tokio::select! {
+                () = rest => {}
+                () = stop.cancelled() => {}
+                () = self.poke.0.notified() => return,
+            }
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! One attempt, in a task of its own: render → open → call → judge → close.
+//!
+//! The permit was taken before the task was spawned. The attempt's row is durable before its request
+//! leaves; the recording of its end is tried until it is written, since the call cannot be unmade.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+use tokio_util::sync::CancellationToken;
+
+use super::jobset::JobSet;
+use super::permits::{Permit, Returned};
+use super::run::{Run, later};
+use crate::clock::Clock;
+use crate::domain::attempt::CallRecord;
+use crate::domain::job::Job;
+use crate::domain::outcome::Outcome;
+use crate::domain::retry::{self, Decision, Situation};
+use crate::domain::run::{Reason, RunId, RunState};
+use crate::domain::secret::Secret;
+use crate::domain::template::TemplateContext;
+use crate::guance::{Call, Client, Request};
+use crate::store::{After, CloseAttempt, Closed, Ledger, OpenAttempt, Opened, StoreError};
+
+/// Between two tries to record an attempt's end.
+const RECORD_AGAIN: Duration = Duration::from_millis(500);
+
+/// What an attempt's task needs; all of it shared.
+#[derive(Clone, Debug)]
+pub(super) struct Context {
+    pub(super) ledger: Ledger,
+    pub(super) client: Arc<Client>,
+    pub(super) clock: Clock,
+    pub(super) jobs: Arc<JobSet>,
+    pub(super) abort: CancellationToken,
+}
+
+/// How an attempt's task ended.
+#[derive(Debug)]
+pub(super) enum Ended {
+    /// The attempt could not be recorded, so nothing was sent.
+    NotOpened { run: RunId, permit: Permit, error: StoreError },
+    /// The run's row no longer waits for this attempt; nothing was sent.
+    NotWaiting { run: RunId, permit: Permit },
+    /// The attempt's end is durable.
+    Closed(Box<ClosedCall>),
+    /// The stop did not leave the time to record the end: the next start closes the attempt.
+    Abandoned { run: RunId, permit: Permit },
+}
+
+/// An attempt whose end is durable.
+#[derive(Debug)]
+pub(super) struct ClosedCall {
+    pub(super) run: Run,
+    pub(super) permit: Permit,
+    pub(super) returned: Returned,
+    /// The server called the key invalid.
+    pub(super) holds_key: bool,
+    /// There was a reply: it frees a held key, unless it holds it.
+    pub(super) replied: bool,
+}
+
+/// Makes the next attempt of `run`.
+pub(super) async fn attempt(context: Context, run: Run, permit: Permit) -> Ended {
+    let number = run.attempts + 1;
+    let request = prepare(&context, &run, number).await;
+    let opened_at = context.clock.now();
+    let row = OpenAttempt {
+        run: run.id,
+        attempt: number,
+        at: opened_at,
+        workspace: permit.workspace.name.clone(),
+        origin: permit.origin.clone(),
+        key: permit.key.id.clone(),
+        func_id: run.job.func_id.clone(),
+        request: match &request {
+            Ok(request) => request.stored.clone(),
+            Err(refused) => refused.stored.clone(),
+        },
+    };
+    match context.ledger.open_attempt(row).await {
+        Ok(Opened::Opened) => {}
+        Ok(Opened::NotWaiting) => return Ended::NotWaiting { run: run.id, permit },
+        Err(error) => return Ended::NotOpened { run: run.id, permit, error },
+    }
+    let started = context.clock.monotonic();
+    let first_opened = run.opened_at.unwrap_or(opened_at);
+    let record = match request {
+        Ok(request) => call(&context, &run.job, &permit, request, first_opened, opened_at).await,
+        Err(refused) => refused.record,
+    };
+    let run = Run { attempts: number, opened_at: Some(first_opened), ..run };
+    close(&context, run, permit, record, opened_at, started).await
+}
+
+/// A request that cannot be built is recorded and never sent.
+struct Refused {
+    stored: crate::domain::attempt::StoredBody,
+    record: CallRecord,
+}
+
+async fn prepare(context: &Context, run: &Run, attempt: u32) -> Result<Request, Box<Refused>> {
+    let refuse = |what: String| {
+        let mut record = CallRecord::without_reply(
+            Outcome::Rejected,
+            None,
+            "the request could not be built; nothing was sent",
+        );
+        record.message = Some(what);
+        Box::new(Refused { stored: Request::unbuilt(&run.job), record })
+    };
+    let job = &run.job;
+    let previous_success_at = if job.kwargs.uses_previous_success() {
+        let found = context.ledger.reader().previous_success(&job.name, run.scheduled_at).await;
+        found.map_err(|error| refuse(error.to_string()))?
+    } else {
+        None
+    };
+    let rendered = job.kwargs.render(&TemplateContext {
+        scheduled_at: run.scheduled_at,
+        zone: job.schedule.timezone().clone(),
+        run_id: run.id.to_string(),
+        job: job.name.to_string(),
+        attempt,
+        trigger: run.trigger.as_str(),
+        previous_success_at,
+    });
+    let kwargs = rendered.map_err(|error| refuse(error.to_string()))?;
+    let secrets = secrets(context, job).map_err(refuse)?;
+    Ok(Request::build(job, kwargs, &secrets))
+}
+
+fn secrets(context: &Context, job: &Job) -> Result<Vec<(String, Secret)>, String> {
+    let resolve = |(name, reference): &(String, crate::domain::secret::SecretRef)| {
+        let value = context.jobs.secrets.get(reference).cloned();
+        let value = value.ok_or_else(|| {
+            format!("secret_kwargs.{name}: {reference} was not resolved when the configuration was loaded")
+        })?;
+        Ok((name.clone(), value))
+    };
+    job.secret_kwargs.iter().map(resolve).collect()
+}
+
+async fn call(
+    context: &Context,
+    job: &Job,
+    permit: &Permit,
+    request: Request,
+    first_opened: Timestamp,
+    opened_at: Timestamp,
+) -> CallRecord {
+    let left = later(first_opened, job.deadline).duration_since(opened_at);
+    let left = Duration::try_from(left).unwrap_or(Duration::ZERO);
+    let call = Call {
+        workspace: permit.workspace.clone(),
+        key: permit.key.secret.clone(),
+        request,
+        timeout: job.timeout.min(left),
+        expect: job.expect.clone(),
+    };
+    tokio::select! {
+        record = context.client.call(call) => record,
+        () = context.abort.cancelled() => CallRecord::without_reply(
+            Outcome::Unknown,
+            Some(Reason::Shutdown),
+            "the daemon was stopped with the call under way",
+        ),
+    }
+}
+
+async fn close(
+    context: &Context,
+    mut run: Run,
+    permit: Permit,
+    record: CallRecord,
+    opened_at: Timestamp,
+    started: Duration,
+) -> Ended {
+    let now = context.clock.now();
+    let written_at = record.written_after.map(|after| later(opened_at, after));
+    let unsent = record.written_after.is_none()
+        && matches!(record.outcome, Outcome::NetworkError | Outcome::Rejected)
+        && record.http_status.is_none();
+    let returned = match record.written_after {
+        _ if unsent => Returned::Unsent,
+        Some(after) => Returned::Sent(started + after),
+        None => Returned::Sent(context.clock.monotonic()),
+    };
+    run.counted += u32::from(record.outcome != Outcome::Throttled);
+    let after = judge(&run, &record, now);
+    log(&run, &permit, &record, after);
+    let (holds_key, replied) = (record.holds_key, record.http_status.is_some());
+    run.state = after.state;
+    run.reason = after.reason;
+    run.not_before = after.not_before;
+    run.last_outcome = Some(record.outcome);
+    run.last_finished = Some(now);
+    run.unknown = record.unknown_reason.or(run.unknown);
+    let row = CloseAttempt {
+        run: run.id,
+        attempt: run.attempts,
+        at: now,
+        written_at,
+        call: record,
+        after,
+    };
+    if !write(context, row).await {
+        return Ended::Abandoned { run: run.id, permit };
+    }
+    Ended::Closed(Box::new(ClosedCall { run, permit, returned, holds_key, replied }))
+}
+
+/// Records the end, again and again until it is written. `false`: the daemon stops and the ledger
+/// still cannot be written.
+async fn write(context: &Context, row: CloseAttempt) -> bool {
+    loop {
+        match context.ledger.close_attempt(row.clone()).await {
+            Ok(Closed::Closed) => return true,
+            Ok(Closed::AlreadyClosed) => {
+                tracing::error!(run_id = %row.run, attempt = row.attempt, "the attempt was closed before");
+                return true;
+            }
+            Err(error) => {
+                tracing::error!(run_id = %row.run, attempt = row.attempt, %error, "an attempt's end cannot be recorded yet");
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(RECORD_AGAIN) => {}
+            () = context.abort.cancelled() => return false,
+        }
+    }
+}
+
+/// What the run is after an attempt that ended like this.
+pub(super) fn judge(run: &Run, record: &CallRecord, now: Timestamp) -> After {
+    let job = &run.job;
+    let deadline = later(run.opened_at.unwrap_or(now), job.deadline);
+    let next_tick = run
+        .is_live()
+        .then(|| job.schedule.next_after(now))
+        .flatten()
+        .map(|tick| tick.at);
+    let situation = Situation {
+        outcome: record.outcome,
+        unknown_reason: record.unknown_reason,
+        unknown_before: run.unknown,
+        attempts: run.attempts,
+        counted: run.counted,
+        now,
+        deadline,
+        next_tick,
+        retry_after: record.retry_after,
+    };
+    match retry::decide(&job.retry, &situation, jitter(run)) {
+        Decision::Retry { not_before } => After {
+            state: RunState::Waiting,
+            reason: Some(Reason::Retry),
+            not_before: Some(not_before),
+        },
+        Decision::Final { state, reason } => After { state, reason, not_before: None },
+    }
+}
+
+/// The unit of jitter of a run's attempt: drawn from the run's own random id, so that it needs no
+/// generator and the same ledger always gives the same delay.
+fn jitter(run: &Run) -> f64 {
+    let digest = Sha256::new()
+        .chain_update(run.id.0.as_bytes())
+        .chain_update(run.attempts.to_be_bytes())
+        .finalize();
+    let draw = u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]);
+    f64::from(draw) / (f64::from(u32::MAX) + 1.0)
+}
+
+fn log(run: &Run, permit: &Permit, record: &CallRecord, after: After) {
+    tracing::info!(
+        job = %run.job.name,
+        run_id = %run.id,
+        attempt = run.attempts,
+        trace_id = record.trace_id.as_deref().unwrap_or("-"),
+        workspace = %permit.workspace.name,
+        func_id = %run.job.func_id,
+        outcome = record.outcome.as_str(),
+        state = after.state.as_str(),
+        reason = after.reason.map_or("-", |reason| reason.as_str()),
+        took_ms = u64::try_from(record.took.as_millis()).unwrap_or(u64::MAX),
+        "{}", record.decided_by
+    );
+}

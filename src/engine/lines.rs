@@ -1,0 +1,217 @@
+//! The lines that waiting runs stand in: two for each workspace, by due time (guarantee G5), and
+//! beside them those whose time has not come and those that another run of their job holds back.
+//!
+//! A mirror of the ledger's `waiting` and `running` rows, rebuilt from them at a start.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use jiff::Timestamp;
+
+use super::run::{Place, Run};
+use crate::domain::job::JobName;
+use crate::domain::run::{Reason, RunId, RunState};
+use crate::domain::workspace::WorkspaceName;
+
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    runs: HashMap<RunId, Run>,
+    of_job: HashMap<JobName, BTreeSet<Place>>,
+    /// First and second line of each workspace: runs that only a permit is missing for.
+    ready: BTreeMap<WorkspaceName, [BTreeSet<Place>; 2]>,
+    /// Runs whose next attempt's time has not come.
+    delayed: BTreeSet<Place>,
+    /// When waiting any longer ends a run.
+    expiries: BTreeSet<Place>,
+}
+
+impl Lines {
+    pub(super) fn get(&self, id: RunId) -> Option<&Run> {
+        self.runs.get(&id)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.runs.len()
+    }
+
+    /// Runs of the job that are not final.
+    pub(super) fn of_job<'l>(&'l self, job: &JobName) -> impl Iterator<Item = &'l Run> + use<'l> {
+        let places = self.of_job.get(job);
+        places.into_iter().flatten().filter_map(|(_, id)| self.runs.get(id))
+    }
+
+    /// Whether an earlier live run of the job is not final.
+    pub(super) fn is_occupied(&self, job: &JobName) -> bool {
+        self.of_job(job).any(Run::is_live)
+    }
+
+    /// Takes a run in, or takes over its new state.
+    pub(super) fn put(&mut self, run: Run, now: Timestamp) {
+        self.leave_lines(run.id);
+        if run.state == RunState::Waiting {
+            if let Some((at, _)) = run.expiry() {
+                self.expiries.insert((at, run.id));
+            }
+            match run.not_before.filter(|not_before| *not_before > now) {
+                Some(not_before) => _ = self.delayed.insert((not_before, run.id)),
+                None if self.held_back_by_its_job(&run) => {}
+                None => self.stand_in_line(&run),
+            }
+        }
+        let job = run.job.name.clone();
+        let runs_of_job = self.of_job.entry(job.clone()).or_default();
+        runs_of_job.insert(run.place());
+        let crowded = runs_of_job.len() > 1;
+        self.runs.insert(run.id, run);
+        if crowded {
+            self.look_again_at(&job);
+        }
+    }
+
+    /// Takes a run out that is final; what it held back may go on.
+    pub(super) fn remove(&mut self, id: RunId) {
+        self.leave_lines(id);
+        let Some(run) = self.runs.remove(&id) else { return };
+        if let Some(places) = self.of_job.get_mut(&run.job.name) {
+            places.remove(&run.place());
+            if places.is_empty() {
+                self.of_job.remove(&run.job.name);
+            }
+        }
+        self.look_again_at(&run.job.name);
+    }
+
+    /// Lets runs of the job into line that nothing holds back any more.
+    fn look_again_at(&mut self, job: &JobName) {
+        let free: Vec<Run> = self
+            .of_job(job)
+            .filter(|run| run.state == RunState::Waiting && !self.is_delayed(run))
+            .filter(|run| !self.held_back_by_its_job(run))
+            .cloned()
+            .collect();
+        for run in &free {
+            self.stand_in_line(run);
+        }
+    }
+
+    fn is_delayed(&self, run: &Run) -> bool {
+        run.not_before.is_some_and(|not_before| self.delayed.contains(&(not_before, run.id)))
+    }
+
+    /// A catch-up run waits for the live runs of its job and for those like it that are ahead; a live
+    /// run only for a catch-up run that is open (contract, section 3). The order among catch-up runs
+    /// is total, so that no two can wait for each other: the one that has begun, then the older.
+    pub(super) fn held_back_by_its_job(&self, run: &Run) -> bool {
+        let rank = |run: &Run| (run.attempts == 0 && run.state == RunState::Waiting, run.place());
+        self.of_job(&run.job.name).filter(|other| other.id != run.id).any(|other| {
+            if run.goes_behind() {
+                other.is_live() || (other.goes_behind() && rank(other) < rank(run))
+            } else {
+                run.is_live() && other.goes_behind() && other.state == RunState::Running
+            }
+        })
+    }
+
+    fn stand_in_line(&mut self, run: &Run) {
+        let lines = self.ready.entry(run.job.workspace.clone()).or_default();
+        lines[usize::from(!run.trigger.is_first_line())].insert(run.place());
+    }
+
+    fn leave_lines(&mut self, id: RunId) {
+        let Some(run) = self.runs.get(&id) else { return };
+        if let Some(lines) = self.ready.get_mut(&run.job.workspace) {
+            for line in lines {
+                line.remove(&run.place());
+            }
+        }
+        if let Some(not_before) = run.not_before {
+            self.delayed.remove(&(not_before, id));
+        }
+        if let Some((at, _)) = run.expiry() {
+            self.expiries.remove(&(at, id));
+        }
+    }
+
+    /// Lets runs into line whose time has come.
+    pub(super) fn wake(&mut self, now: Timestamp) {
+        while let Some(place) = self.delayed.first().copied().filter(|(at, _)| *at <= now) {
+            self.delayed.remove(&place);
+            let Some(run) = self.runs.get(&place.1).cloned() else { continue };
+            if !self.held_back_by_its_job(&run) {
+                self.stand_in_line(&run);
+            }
+        }
+    }
+
+    /// Waiting runs that ended by waiting, with the reason.
+    pub(super) fn expired(&self, now: Timestamp) -> Vec<(Run, Reason)> {
+        self.expiries
+            .iter()
+            .take_while(|(at, _)| *at <= now)
+            .filter_map(|(_, id)| self.runs.get(id))
+            .filter_map(|run| run.expiry().map(|(_, reason)| (run.clone(), reason)))
+            .collect()
+    }
+
+    /// Workspaces with runs in line.
+    pub(super) fn workspaces(&self) -> Vec<WorkspaceName> {
+        let waiting = |lines: &[BTreeSet<Place>; 2]| lines.iter().any(|line| !line.is_empty());
+        self.ready.iter().filter(|(_, lines)| waiting(lines)).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// The run that is next in the workspace's lines. One that its job holds back by now leaves the
+    /// line until that run ends.
+    pub(super) fn next(&mut self, workspace: &WorkspaceName) -> Option<Run> {
+        loop {
+            let lines = self.ready.get(workspace)?;
+            let place = lines.iter().find_map(|line| line.first().copied())?;
+            let run = self.runs.get(&place.1).cloned();
+            match run {
+                Some(run) if !self.held_back_by_its_job(&run) => return Some(run),
+                _ => {
+                    for line in self.ready.get_mut(workspace)? {
+                        line.remove(&place);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Up to `limit` runs that stand in the workspace's lines for a reason other than `gate`.
+    pub(super) fn waiting_otherwise(
+        &self,
+        workspace: &WorkspaceName,
+        gate: Reason,
+        limit: usize,
+    ) -> Vec<Run> {
+        let lines = self.ready.get(workspace).into_iter().flatten().flatten();
+        lines
+            .filter_map(|(_, id)| self.runs.get(id))
+            .filter(|run| run.reason != Some(gate))
+            .take(limit)
+            .cloned()
+            .collect()
+    }
+
+    /// Runs held back by their job whose row says something else.
+    pub(super) fn overlapping(&self) -> Vec<Run> {
+        let crowded = self.of_job.values().filter(|places| places.len() > 1).flatten();
+        crowded
+            .filter_map(|(_, id)| self.runs.get(id))
+            .filter(|run| run.state == RunState::Waiting && run.reason != Some(Reason::Overlap))
+            .filter(|run| !self.is_delayed(run) && self.held_back_by_its_job(run))
+            .cloned()
+            .collect()
+    }
+
+    /// When something changes by itself next: a delay or a run's patience ends.
+    pub(super) fn next_wake(&self) -> Option<Timestamp> {
+        let delayed = self.delayed.first().map(|(at, _)| *at);
+        let expiry = self.expiries.first().map(|(at, _)| *at);
+        delayed.into_iter().chain(expiry).min()
+    }
+
+    /// All runs that are not final.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Run> {
+        self.runs.values()
+    }
+}

@@ -1,0 +1,282 @@
+//! Permits to call: in-flight limits, quota windows, and keys that are held.
+//!
+//! A permit is taken before the attempt's task is spawned and belongs to it until the attempt is
+//! closed (architecture, invariant 7). Everything here is rebuilt from the ledger at a start.
+
+use std::collections::{BTreeMap, HashMap};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::jobset::JobSet;
+use crate::domain::quota::{Room, Window};
+use crate::domain::workspace::{ApiKey, KeyId, Workspace, WorkspaceName};
+
+/// How long a held key rests before one run is let through as a probe (contract, section 4).
+pub(super) const PROBE_AFTER: Duration = Duration::from_secs(600);
+
+/// The right to open one attempt.
+#[derive(Clone, Debug)]
+pub(super) struct Permit {
+    pub(super) workspace: Arc<Workspace>,
+    pub(super) origin: Arc<str>,
+    pub(super) key: ApiKey,
+}
+
+/// Why no permit is given, and when to ask again; `None`: when a call ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    InFlight,
+    Quota(Option<Duration>),
+    KeyHeld(Option<Duration>),
+    NoWorkspace,
+}
+
+/// How a permit comes back.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Returned {
+    /// Nothing was sent.
+    Unsent,
+    /// The slot is held from this instant on: the request's writing, or the attempt's closing.
+    Sent(Duration),
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Permits {
+    workspaces: HashMap<WorkspaceName, WorkspacePermits>,
+    keys: HashMap<(Arc<str>, KeyId), KeyPermits>,
+}
+
+#[derive(Debug)]
+struct WorkspacePermits {
+    workspace: Arc<Workspace>,
+    origin: Arc<str>,
+    keys: Vec<ApiKey>,
+    in_flight: usize,
+    window: Window,
+}
+
+#[derive(Debug)]
+struct KeyPermits {
+    window: Window,
+    /// When the server last called the key invalid; no reply since has freed it.
+    held_since: Option<Duration>,
+    probing: bool,
+}
+
+impl Permits {
+    /// Takes over a configuration: limits change, what is in flight and what was sent stays.
+    pub(super) fn configure(&mut self, jobs: &JobSet) {
+        for workspace in self.workspaces.values_mut() {
+            workspace.keys.clear();
+        }
+        let mut limits: BTreeMap<(Arc<str>, KeyId), Option<NonZeroU32>> = BTreeMap::new();
+        for (name, workspace) in &jobs.workspaces {
+            let origin: Arc<str> = Arc::from(origin_of(&workspace.base_url));
+            let keys = jobs.keys.get(name).cloned().unwrap_or_default();
+            for key in &keys {
+                let limit = limits.entry((origin.clone(), key.id.clone())).or_default();
+                // One key in two entries is one key to the server: the tighter limit holds.
+                *limit = match (*limit, workspace.quota.per_key) {
+                    (Some(a), Some(b)) => Some(a.min(b)),
+                    (a, b) => a.or(b),
+                };
+            }
+            let entry = self.workspaces.entry(name.clone()).or_insert_with(|| WorkspacePermits {
+                workspace: workspace.clone(),
+                origin: origin.clone(),
+                keys: Vec::new(),
+                in_flight: 0,
+                window: Window::new(workspace.quota.per_workspace),
+            });
+            entry.workspace = workspace.clone();
+            entry.origin = origin;
+            entry.keys = keys;
+            entry.window.set_limit(workspace.quota.per_workspace);
+        }
+        for (key, limit) in limits {
+            self.keys.entry(key).or_insert_with(|| KeyPermits::new(limit)).window.set_limit(limit);
+        }
+    }
+
+    /// Every key in use, for asking the ledger about it.
+    pub(super) fn keys(&self) -> Vec<(Arc<str>, KeyId)> {
+        self.keys.keys().cloned().collect()
+    }
+
+    /// Counts a call of before this start.
+    pub(super) fn hold(
+        &mut self,
+        workspace: &WorkspaceName,
+        origin: &Arc<str>,
+        key: &KeyId,
+        since: Duration,
+    ) {
+        if let Some(workspace) = self.workspaces.get_mut(workspace) {
+            workspace.window.hold(since);
+        }
+        if let Some(key) = self.keys.get_mut(&(origin.clone(), key.clone())) {
+            key.window.hold(since);
+        }
+    }
+
+    /// The server called the key invalid.
+    pub(super) fn hold_key(&mut self, origin: &Arc<str>, key: &KeyId, since: Duration) {
+        if let Some(key) = self.keys.get_mut(&(origin.clone(), key.clone())) {
+            key.held_since = Some(since);
+            key.probing = false;
+        }
+    }
+
+    /// The server took the key; answers whether it was held.
+    pub(super) fn free_key(&mut self, origin: &Arc<str>, key: &KeyId) -> bool {
+        self.keys.get_mut(&(origin.clone(), key.clone())).is_some_and(|key| {
+            key.probing = false;
+            key.held_since.take().is_some()
+        })
+    }
+
+    /// A reload frees every key.
+    pub(super) fn free_all_keys(&mut self) {
+        for key in self.keys.values_mut() {
+            key.held_since = None;
+            key.probing = false;
+        }
+    }
+
+    /// Takes a permit: of the keys that are not held and have room, the one with the least to do.
+    pub(super) fn take(&mut self, name: &WorkspaceName, now: Duration) -> Result<Permit, Refusal> {
+        let Some(workspace) = self.workspaces.get_mut(name).filter(|found| !found.keys.is_empty())
+        else {
+            return Err(Refusal::NoWorkspace);
+        };
+        if workspace.in_flight >= workspace.workspace.max_in_flight {
+            return Err(Refusal::InFlight);
+        }
+        if let Room::Full(until) = workspace.window.room(now) {
+            return Err(Refusal::Quota(until));
+        }
+        let chosen = choose(&workspace.keys, &workspace.origin, &mut self.keys, now)?;
+        let Some(key) = self.keys.get_mut(&(workspace.origin.clone(), chosen.id.clone())) else {
+            return Err(Refusal::NoWorkspace);
+        };
+        if key.held_since.is_some() {
+            // The next probe is due ten minutes after this one, whatever becomes of it.
+            key.held_since = Some(now);
+            key.probing = true;
+        }
+        key.window.open();
+        workspace.window.open();
+        workspace.in_flight += 1;
+        Ok(Permit {
+            workspace: workspace.workspace.clone(),
+            origin: workspace.origin.clone(),
+            key: chosen,
+        })
+    }
+
+    /// Takes a permit back.
+    pub(super) fn give_back(&mut self, permit: &Permit, returned: Returned) {
+        let workspace = self.workspaces.get_mut(&permit.workspace.name);
+        let key = self.keys.get_mut(&(permit.origin.clone(), permit.key.id.clone()));
+        if let Some(workspace) = workspace {
+            workspace.in_flight = workspace.in_flight.saturating_sub(1);
+            settle(&mut workspace.window, returned);
+        }
+        if let Some(key) = key {
+            key.probing = false;
+            settle(&mut key.window, returned);
+        }
+    }
+
+    /// Calls under way.
+    pub(super) fn in_flight(&self) -> usize {
+        self.workspaces.values().map(|workspace| workspace.in_flight).sum()
+    }
+
+    /// Whether every key of the workspace is held.
+    pub(super) fn is_held(&self, name: &WorkspaceName) -> bool {
+        self.workspaces.get(name).is_some_and(|workspace| {
+            !workspace.keys.is_empty()
+                && workspace.keys.iter().all(|key| {
+                    self.keys
+                        .get(&(workspace.origin.clone(), key.id.clone()))
+                        .is_some_and(|key| key.held_since.is_some())
+                })
+        })
+    }
+}
+
+impl KeyPermits {
+    fn new(limit: Option<NonZeroU32>) -> Self {
+        Self { window: Window::new(limit), held_since: None, probing: false }
+    }
+}
+
+fn settle(window: &mut Window, returned: Returned) {
+    match returned {
+        Returned::Unsent => window.release(),
+        Returned::Sent(since) => window.close(since),
+    }
+}
+
+/// Of the usable keys the one with the least to do; else the reason that passes first.
+fn choose(
+    candidates: &[ApiKey],
+    origin: &Arc<str>,
+    keys: &mut HashMap<(Arc<str>, KeyId), KeyPermits>,
+    now: Duration,
+) -> Result<ApiKey, Refusal> {
+    let mut best: Option<(usize, &ApiKey)> = None;
+    let mut full: Option<Option<Duration>> = None;
+    let mut held: Option<Duration> = None;
+    for candidate in candidates {
+        let Some(key) = keys.get_mut(&(origin.clone(), candidate.id.clone())) else { continue };
+        if let Some(since) = key.held_since {
+            let probe_at = since.saturating_add(PROBE_AFTER);
+            if key.probing || now < probe_at {
+                held = earliest(held, (!key.probing).then_some(probe_at));
+                continue;
+            }
+        }
+        match key.window.room(now) {
+            Room::Free => {
+                let load = key.window.load();
+                if best.is_none_or(|(least, _)| load < least) {
+                    best = Some((load, candidate));
+                }
+            }
+            Room::Full(until) => full = Some(earliest(full.flatten(), until)),
+        }
+    }
+    match (best, full) {
+        (Some((_, key)), _) => Ok(key.clone()),
+        (None, Some(until)) => Err(Refusal::Quota(until)),
+        (None, None) => Err(Refusal::KeyHeld(held)),
+    }
+}
+
+fn earliest(a: Option<Duration>, b: Option<Duration>) -> Option<Duration> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}
+
+/// Scheme, host and port of a base URL: what a key belongs to.
+fn origin_of(base_url: &str) -> &str {
+    let host = base_url.find("://").map_or(0, |at| at + 3);
+    let end = base_url[host..].find('/').map_or(base_url.len(), |at| host + at);
+    &base_url[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_scheme_host_and_port() {
+        assert_eq!(origin_of("https://a.example:8443/prefix"), "https://a.example:8443");
+        assert_eq!(origin_of("https://a.example"), "https://a.example");
+    }
+}

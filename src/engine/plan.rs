@@ -1,0 +1,190 @@
+//! The planning step: ticks become rows, and the cursor moves, in one transaction.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::Engine;
+use super::run::Run;
+use crate::domain::job::{Catchup, Job, JobName};
+use crate::domain::plan::{self, LATE, Late, Planned};
+use crate::domain::run::{NewRun, Reason, RunState};
+use crate::store::{Gap, GapCause, Plan, StoreError};
+
+/// Rows of one planning transaction, about: a burst of ten thousand begins to be called before all
+/// of it is written.
+const LIMIT: usize = 2_048;
+
+const MICROSECOND: SignedDuration = SignedDuration::from_micros(1);
+
+impl Engine {
+    /// Plans the ticks that have come since the last step. Answers with an instant that is already
+    /// past where there is more to plan.
+    pub(super) async fn plan_due(&mut self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        let live_from = earlier(now, LATE).max(self.started_at);
+        let cause = self.late_cause();
+        let mut due = Vec::new();
+        let mut runs = Vec::new();
+        let mut opened = Vec::new();
+        while runs.len() < LIMIT {
+            let Some((tick, name)) = self.timetable.pop_due(now) else { break };
+            if let Some(job) = self.jobs.jobs.get(&name).cloned() {
+                let before = tick - MICROSECOND;
+                if tick <= live_from {
+                    opened.push(gap(&job, before, live_from, cause));
+                }
+                let occupied = self.lines.is_occupied(&name);
+                let ticks = plan::live(
+                    &job.schedule,
+                    job.overlap,
+                    before.max(live_from),
+                    now,
+                    occupied,
+                    Reason::InFlight,
+                );
+                runs.extend(ticks.into_iter().map(|tick| self.mirrored(&job, tick, now)));
+            }
+            due.push((tick, name));
+        }
+        if due.is_empty() {
+            return Ok(None);
+        }
+        let more = self.timetable.next().filter(|next| *next <= now);
+        let through = more.map_or(now, |next| next - MICROSECOND);
+        let plan = Plan {
+            runs: runs.iter().map(|(new, _)| new.clone()).collect(),
+            opened: opened.clone(),
+            ..Plan::nothing(now, through)
+        };
+        if let Err(error) = self.write_plan(plan, runs, now).await {
+            self.timetable.restore(due);
+            return Err(error);
+        }
+        self.planned_through = self.planned_through.max(through);
+        self.gaps.extend(opened);
+        self.reschedule(due.into_iter().map(|(_, name)| name), now);
+        Ok(more)
+    }
+
+    /// Plans the next part of the past that nobody was there for. Answers with an instant that is
+    /// already past where there is more.
+    pub(super) async fn plan_late(&mut self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        let mut runs = Vec::new();
+        let mut advanced: Vec<Gap> = Vec::new();
+        let mut unreadable = Vec::new();
+        for at in 0..self.gaps.len() {
+            let Some(gap) = self.gaps.get(at).cloned() else { break };
+            let Some(job) = self.definition(&gap.job, &gap.definition_hash).await? else {
+                unreadable.push(gap);
+                continue;
+            };
+            let catchup = if gap.superseded { Catchup::None } else { job.catchup };
+            let span = Late { from: gap.from, until: gap.until, cause: reason(gap.cause) };
+            let room = LIMIT - runs.len();
+            let (ticks, reached) =
+                plan::late(&job.schedule, catchup, job.catchup_window, span, now, room);
+            runs.extend(ticks.into_iter().map(|tick| self.mirrored(&job, tick, now)));
+            advanced.push(Gap { from: reached, ..gap });
+            if runs.len() >= LIMIT {
+                break;
+            }
+        }
+        // It stays in the ledger, where the audit shows it; a later release may read it.
+        self.gaps.retain(|gap| !unreadable.contains(gap));
+        if advanced.is_empty() {
+            return Ok(None);
+        }
+        let plan = Plan {
+            runs: runs.iter().map(|(new, _)| new.clone()).collect(),
+            advanced: advanced.clone(),
+            ..Plan::nothing(now, self.planned_through)
+        };
+        self.write_plan(plan, runs, now).await?;
+        for done in advanced {
+            let same = |gap: &Gap| gap.job == done.job && gap.until == done.until;
+            if done.from >= done.until {
+                self.gaps.retain(|gap| !same(gap));
+            } else if let Some(gap) = self.gaps.iter_mut().find(|gap| same(gap)) {
+                gap.from = done.from;
+            }
+        }
+        Ok((!self.gaps.is_empty()).then_some(now))
+    }
+
+    /// Writes a plan; only afterwards its waiting runs stand in line.
+    async fn write_plan(
+        &mut self,
+        plan: Plan,
+        runs: Vec<(NewRun, Option<Run>)>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let taken = self.ledger.plan(plan).await?;
+        for (_, run) in runs {
+            if let Some(run) = run.filter(|run| !taken.contains(&run.id)) {
+                self.lines.put(run, now);
+            }
+        }
+        Ok(())
+    }
+
+    fn reschedule(&mut self, names: impl Iterator<Item = JobName>, now: Timestamp) {
+        for name in names {
+            if let Some(job) = self.jobs.jobs.get(&name) {
+                self.timetable.schedule(job, now);
+            }
+        }
+    }
+
+    /// A decision as its row, and as the run that waits, if it does.
+    fn mirrored(&self, job: &Arc<Job>, tick: Planned, now: Timestamp) -> (NewRun, Option<Run>) {
+        let new = NewRun {
+            id: self.ids.make(now),
+            job: job.name.clone(),
+            trigger: tick.trigger,
+            scheduled_at: tick.scheduled_at,
+            due_at: tick.scheduled_at,
+            state: tick.state,
+            reason: Some(tick.reason),
+            definition_hash: job.hash.clone(),
+            workspace: job.workspace.clone(),
+            func_id: job.func_id.clone(),
+        };
+        let run = (tick.state == RunState::Waiting).then(|| Run::planned(job.clone(), &new));
+        (new, run)
+    }
+
+    /// Why a tick that is planned late in a running daemon is late.
+    fn late_cause(&mut self) -> GapCause {
+        if self.outage {
+            GapCause::LedgerUnavailable
+        } else if self.watch.take_stepped() {
+            GapCause::Clock
+        } else {
+            GapCause::DaemonDown
+        }
+    }
+}
+
+/// A span of a loaded job's past.
+pub(super) fn gap(job: &Job, from: Timestamp, until: Timestamp, cause: GapCause) -> Gap {
+    Gap {
+        job: job.name.clone(),
+        definition_hash: job.hash.clone(),
+        from,
+        until,
+        cause,
+        superseded: false,
+    }
+}
+
+fn reason(cause: GapCause) -> Reason {
+    match cause {
+        GapCause::DaemonDown => Reason::DaemonDown,
+        GapCause::LedgerUnavailable => Reason::LedgerUnavailable,
+        GapCause::Clock => Reason::Clock,
+    }
+}
+
+fn earlier(at: Timestamp, by: std::time::Duration) -> Timestamp {
+    at.checked_sub(by).unwrap_or(Timestamp::MIN)
+}

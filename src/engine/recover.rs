@@ -1,0 +1,244 @@
+//! A start: what survived, what died in flight, what nobody was there for. A restart is the ordinary
+//! path; there is no other way to make an engine.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::clockwatch::ClockWatch;
+use super::execute::judge;
+use super::lines::Lines;
+use super::permits::Permits;
+use super::plan::gap;
+use super::run::Run;
+use super::timetable::Timetable;
+use super::versions::{self, Change};
+use super::{Calls, Engine, EngineError, JobSet, RunIds};
+use crate::clock::Clock;
+use crate::config::definition;
+use crate::domain::attempt::CallRecord;
+use crate::domain::job::JobName;
+use crate::domain::outcome::Outcome;
+use crate::domain::quota::HOLD;
+use crate::domain::run::{Reason, RunState};
+use crate::guance::Client;
+use crate::store::{CloseAttempt, Event, Gap, GapCause, Ledger, LoadedVersion, Plan, StoreError};
+
+impl Engine {
+    /// Makes an engine from a ledger and a configuration: closes what the last daemon left open,
+    /// takes its waiting runs up, records what is loaded now, and notes the spans that nobody
+    /// planned; the steps plan them.
+    ///
+    /// # Errors
+    /// Where the ledger fails, or the client cannot be built.
+    pub async fn open(ledger: Ledger, clock: Clock, jobs: JobSet) -> Result<Self, EngineError> {
+        let client = Arc::new(Client::new(&jobs.workspaces)?);
+        let now = clock.now();
+        let monotonic = clock.monotonic();
+        let (sender, ended) = mpsc::unbounded_channel();
+        let mut engine = Self {
+            ledger,
+            client,
+            jobs: Arc::new(jobs),
+            old_definitions: HashMap::new(),
+            started_at: now,
+            planned_through: now,
+            timetable: Timetable::default(),
+            gaps: VecDeque::new(),
+            lines: Lines::default(),
+            permits: Permits::default(),
+            watch: ClockWatch::new(now, monotonic),
+            ids: RunIds::default(),
+            outage: false,
+            calls: Calls {
+                tasks: TaskTracker::new(),
+                abort: CancellationToken::new(),
+                sender,
+                ended,
+            },
+            clock,
+        };
+        engine.permits.configure(&engine.jobs);
+        engine.take_up_runs(now).await?;
+        engine.take_up_quota(now).await?;
+        engine.take_up_plan(now).await?;
+        engine.end_unloaded(now).await?;
+        Ok(engine)
+    }
+
+    /// Unfinished runs: those that wait go on waiting, those whose attempt was open learn that nobody
+    /// knows its end.
+    async fn take_up_runs(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        let interrupted: HashMap<_, _> = self
+            .ledger
+            .reader()
+            .interrupted()
+            .await?
+            .into_iter()
+            .map(|attempt| (attempt.run, attempt.attempt))
+            .collect();
+        for row in self.ledger.reader().unfinished_runs().await? {
+            let Some(job) = self.definition(&row.job, &row.definition_hash).await? else {
+                tracing::error!(run_id = %row.id, job = %row.job, "an unfinished run has no readable definition and stays as it is");
+                continue;
+            };
+            let mut run = Run::resumed(job, &row);
+            if let Some(attempt) = interrupted.get(&run.id) {
+                run = self.close_interrupted(run, *attempt, now).await?;
+            }
+            if !run.state.is_final() {
+                self.lines.put(run, now);
+            }
+        }
+        Ok(())
+    }
+
+    async fn close_interrupted(
+        &self,
+        mut run: Run,
+        attempt: u32,
+        now: Timestamp,
+    ) -> Result<Run, StoreError> {
+        let record = CallRecord::without_reply(
+            Outcome::Unknown,
+            Some(Reason::DaemonDied),
+            "the daemon died with the call under way",
+        );
+        run.attempts = attempt;
+        let after = judge(&run, &record, now);
+        tracing::warn!(job = %run.job.name, run_id = %run.id, attempt, state = after.state.as_str(), "the daemon died with this call under way");
+        let close =
+            CloseAttempt { run: run.id, attempt, at: now, written_at: None, call: record, after };
+        self.ledger.close_attempt(close).await?;
+        run.state = after.state;
+        run.reason = after.reason;
+        run.not_before = after.not_before;
+        run.last_outcome = Some(Outcome::Unknown);
+        run.last_finished = Some(now);
+        run.unknown = Some(Reason::DaemonDied);
+        Ok(run)
+    }
+
+    /// The quota's windows and the held keys, as the ledger remembers them.
+    async fn take_up_quota(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        let monotonic = self.clock.monotonic();
+        let hold = SignedDuration::try_from(HOLD).unwrap_or(SignedDuration::ZERO);
+        let since = now.checked_sub(hold).unwrap_or(Timestamp::MIN);
+        let on_this_clock = |at: Timestamp| {
+            let age = std::time::Duration::try_from(now.duration_since(at)).unwrap_or_default();
+            // Younger than this process's clock is old: saturate at its beginning and hold longer
+            // than needed, never shorter.
+            monotonic.checked_sub(age).ok_or(age)
+        };
+        for hold in self.ledger.reader().holds(since).await? {
+            match on_this_clock(hold.since) {
+                Ok(at) => self.permits.hold(&hold.workspace, &hold.origin, &hold.key, at),
+                Err(_) => self.permits.hold(&hold.workspace, &hold.origin, &hold.key, std::time::Duration::ZERO),
+            }
+        }
+        for (origin, key) in self.permits.keys() {
+            if let Some(held) = self.ledger.reader().key_held_since(&origin, &key).await? {
+                let at = on_this_clock(held).unwrap_or_default();
+                self.permits.hold_key(&origin, &key, at);
+            }
+        }
+        Ok(())
+    }
+
+    /// What is loaded now against what the ledger believes, and the span since the last planning.
+    async fn take_up_plan(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        let reader = self.ledger.reader();
+        let cursor = reader.planned_through().await?.unwrap_or(now);
+        let loaded = reader.loaded_versions().await?;
+        self.gaps = reader.gaps().await?.into();
+        let parse = |version: &LoadedVersion| definition::read(&version.definition).ok();
+        let changes = versions::changes(&loaded, &self.jobs, parse);
+        // A wall clock set back since the last daemon: its instants are planned already.
+        let now = now.max(cursor);
+        let opened = self.open_past(&loaded, &changes, cursor, now, &parse);
+        let rows = changes
+            .iter()
+            .map(|(name, change)| versions::row(name, *change, &self.jobs, cursor, now));
+        let plan = Plan {
+            opened: opened.clone(),
+            versions: rows.collect(),
+            ..Plan::nothing(now, now)
+        };
+        self.ledger.plan(plan).await?;
+        self.gaps.extend(opened);
+        self.planned_through = now;
+        self.timetable = Timetable::new(self.jobs.jobs.values(), now);
+        let counts = count(&changes);
+        let detail = serde_json::json!({ "version": env!("CARGO_PKG_VERSION"), "jobs": self.jobs.jobs.len(), "changes": counts });
+        self.ledger
+            .record(Event { at: now, kind: "start", actor: "daemon".into(), detail: detail.to_string() })
+            .await
+    }
+
+    /// The spans between the cursor and now that hold ticks.
+    fn open_past(
+        &self,
+        loaded: &[LoadedVersion],
+        changes: &std::collections::BTreeMap<JobName, Change>,
+        cursor: Timestamp,
+        now: Timestamp,
+        parse: &impl Fn(&LoadedVersion) -> Option<crate::domain::job::Job>,
+    ) -> Vec<Gap> {
+        let mut opened = Vec::new();
+        for version in loaded {
+            let from = cursor.max(version.from);
+            let change = changes.get(&version.job).copied();
+            let superseded = change.is_some_and(Change::closes_the_past);
+            let job = match (superseded, self.jobs.jobs.get(&version.job)) {
+                (false, Some(job)) => job.clone(),
+                _ => match parse(version) {
+                    Some(job) => Arc::new(job),
+                    None => continue,
+                },
+            };
+            let has_ticks =
+                job.enabled && job.schedule.next_after(from).is_some_and(|tick| tick.at <= now);
+            if has_ticks {
+                opened.push(Gap {
+                    definition_hash: if superseded { version.definition_hash.clone() } else { job.hash.clone() },
+                    superseded,
+                    ..gap(&job, from, now, GapCause::DaemonDown)
+                });
+            }
+        }
+        opened
+    }
+
+    /// Waiting runs of jobs that are no longer loaded, or disabled, are not run.
+    pub(super) async fn end_unloaded(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        let gone = |run: &&Run| {
+            run.state == RunState::Waiting
+                && self.jobs.jobs.get(&run.job.name).is_none_or(|job| !job.enabled)
+        };
+        let ends: Vec<_> = self
+            .lines
+            .all()
+            .filter(gone)
+            .map(|run| {
+                let (state, reason) = run.end(Reason::Disabled, RunState::Skipped);
+                (run.clone(), state, reason)
+            })
+            .collect();
+        self.end_waiting(ends, now).await
+    }
+}
+
+/// How many jobs changed in which way.
+pub(super) fn count(
+    changes: &std::collections::BTreeMap<JobName, Change>,
+) -> std::collections::BTreeMap<&'static str, usize> {
+    let mut counts = std::collections::BTreeMap::new();
+    for change in changes.values() {
+        *counts.entry(change.as_str()).or_default() += 1;
+    }
+    counts
+}

@@ -1,0 +1,88 @@
+//! A reload: another configuration takes over, all at once.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::timetable::Timetable;
+use super::versions::{self, Change};
+use super::{Engine, EngineError, JobSet};
+use crate::config::definition;
+use crate::domain::job::JobName;
+use crate::guance::Client;
+use crate::store::{Event, LoadedVersion, Plan, StoreError};
+
+/// What a reload changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Difference {
+    changes: BTreeMap<JobName, &'static str>,
+}
+
+impl Difference {
+    /// Whether no job changed.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+
+    /// Each changed job with `added`, `removed`, `rescheduled`, `edited` or `zone_data`.
+    pub fn changes(&self) -> impl Iterator<Item = (&JobName, &'static str)> {
+        self.changes.iter().map(|(name, change)| (name, *change))
+    }
+}
+
+impl Engine {
+    /// Takes over a validated configuration. Everything up to now is planned by the old definitions
+    /// first; calls under way finish on theirs, and waiting runs keep theirs. Held keys are freed.
+    ///
+    /// # Errors
+    /// Where the ledger or the client fails; the old configuration then stays.
+    pub async fn reload(&mut self, next: JobSet, actor: &str) -> Result<Difference, EngineError> {
+        let client = Arc::new(Client::new(&next.workspaces)?);
+        self.take_in_ended();
+        let now = self.clock.now();
+        while self.plan_due(now).await?.is_some() {}
+        let difference = self.write_versions(&next, actor).await?;
+        self.client = client;
+        self.jobs = Arc::new(next);
+        self.permits.configure(&self.jobs);
+        self.permits.free_all_keys();
+        self.timetable = Timetable::new(self.jobs.jobs.values(), self.planned_through);
+        self.end_unloaded(now).await?;
+        Ok(difference)
+    }
+
+    /// Records that a configuration was refused; the running one stays.
+    ///
+    /// # Errors
+    /// Where the ledger fails.
+    pub async fn record_refused_reload(&self, actor: &str, errors: usize) -> Result<(), StoreError> {
+        let detail = serde_json::json!({ "errors": errors }).to_string();
+        let event =
+            Event { at: self.clock.now(), kind: "reload_failed", actor: actor.to_owned(), detail };
+        self.ledger.record(event).await
+    }
+
+    async fn write_versions(&mut self, next: &JobSet, actor: &str) -> Result<Difference, StoreError> {
+        let now = self.clock.now().max(self.planned_through);
+        let loaded = self.ledger.reader().loaded_versions().await?;
+        let parse = |version: &LoadedVersion| definition::read(&version.definition).ok();
+        let changes = versions::changes(&loaded, next, parse);
+        let rows =
+            changes.iter().map(|(name, change)| versions::row(name, *change, next, now, now));
+        let plan = Plan { versions: rows.collect(), ..Plan::nothing(now, now) };
+        self.ledger.plan(plan).await?;
+        self.planned_through = now;
+        for (name, job) in &self.jobs.jobs {
+            if changes.contains_key(name) {
+                self.old_definitions.insert(job.hash.clone(), job.clone());
+            }
+        }
+        let words: BTreeMap<JobName, &'static str> =
+            changes.iter().map(|(name, change)| (name.clone(), Change::as_str(*change))).collect();
+        let detail: BTreeMap<String, &str> =
+            words.iter().map(|(name, word)| (name.to_string(), *word)).collect();
+        let detail = serde_json::json!({ "jobs": next.jobs.len(), "changes": detail }).to_string();
+        let event = Event { at: now, kind: "reload", actor: actor.to_owned(), detail };
+        self.ledger.record(event).await?;
+        Ok(Difference { changes: words })
+    }
+}
