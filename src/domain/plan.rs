@@ -27,15 +27,30 @@ pub struct Planned {
 
 impl Planned {
     fn waiting(scheduled_at: Timestamp, trigger: Trigger, reason: Reason) -> Self {
-        Self { scheduled_at, trigger, state: RunState::Waiting, reason }
+        Self {
+            scheduled_at,
+            trigger,
+            state: RunState::Waiting,
+            reason,
+        }
     }
 
     fn skipped(scheduled_at: Timestamp, reason: Reason) -> Self {
-        Self { scheduled_at, trigger: Trigger::Schedule, state: RunState::Skipped, reason }
+        Self {
+            scheduled_at,
+            trigger: Trigger::Schedule,
+            state: RunState::Skipped,
+            reason,
+        }
     }
 
     fn missed(scheduled_at: Timestamp, reason: Reason) -> Self {
-        Self { scheduled_at, trigger: Trigger::Schedule, state: RunState::Missed, reason }
+        Self {
+            scheduled_at,
+            trigger: Trigger::Schedule,
+            state: RunState::Missed,
+            reason,
+        }
     }
 }
 

@@ -34,7 +34,11 @@ pub enum Room {
 impl Window {
     /// A window that nothing was sent in yet. No limit is never full.
     pub fn new(limit: Option<NonZeroU32>) -> Self {
-        Self { limit, open: 0, ends: BinaryHeap::new() }
+        Self {
+            limit,
+            open: 0,
+            ends: BinaryHeap::new(),
+        }
     }
 
     /// The limit may change with a reload; what was sent stays.

@@ -169,9 +169,35 @@ impl KwargsTemplate {
         }
     }
 
+    /// Whether `previous_success_at` occurs: only then is the ledger asked for it.
+    pub fn uses_previous_success(&self) -> bool {
+        self.node.mentions("previous_success_at")
+    }
+
     /// The kwargs as they were written.
     pub fn source(&self) -> &Json {
         &self.source
+    }
+}
+
+impl Node {
+    fn mentions(&self, name: &str) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Value(expression) => expression.mentions(name),
+            Self::Text(pieces) => pieces.iter().any(|piece| match piece {
+                Piece::Literal(_) => false,
+                Piece::Expression(expression) => expression.mentions(name),
+            }),
+            Self::Array(nodes) => nodes.iter().any(|node| node.mentions(name)),
+            Self::Object(nodes) => nodes.iter().any(|(_, node)| node.mentions(name)),
+        }
+    }
+}
+
+impl Compiled {
+    fn mentions(&self, name: &str) -> bool {
+        self.0.undeclared_variables(false).contains(name)
     }
 }
 

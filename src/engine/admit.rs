@@ -39,7 +39,11 @@ impl Engine {
         }
         let decisions = ends.iter().map(|(run, state, reason)| Settle {
             run: run.id,
-            after: After { state: *state, reason: Some(*reason), not_before: None },
+            after: After {
+                state: *state,
+                reason: Some(*reason),
+                not_before: None,
+            },
             at: now,
         });
         self.ledger.settle(decisions.collect()).await?;
@@ -56,7 +60,9 @@ impl Engine {
         let mut wake: Option<Duration> = None;
         let mut decisions = Vec::new();
         for workspace in self.lines.workspaces() {
-            let Some(refusal) = self.admit_workspace(&workspace, monotonic) else { continue };
+            let Some(refusal) = self.admit_workspace(&workspace, monotonic) else {
+                continue;
+            };
             let (gate, until) = match refusal {
                 Refusal::InFlight => (Reason::InFlight, None),
                 Refusal::Quota(until) => (Reason::Quota, until),
@@ -76,7 +82,11 @@ impl Engine {
         Ok(wake.map(|at| later(now, at.saturating_sub(monotonic))))
     }
 
-    fn admit_workspace(&mut self, workspace: &WorkspaceName, monotonic: Duration) -> Option<Refusal> {
+    fn admit_workspace(
+        &mut self,
+        workspace: &WorkspaceName,
+        monotonic: Duration,
+    ) -> Option<Refusal> {
         while let Some(run) = self.lines.next(workspace) {
             match self.permits.take(workspace, monotonic) {
                 Ok(permit) => self.spawn(run, permit),
@@ -95,7 +105,12 @@ impl Engine {
             abort: self.calls.abort.clone(),
         };
         let sender = self.calls.sender.clone();
-        let mirror = Run { state: RunState::Running, reason: None, not_before: None, ..run.clone() };
+        let mirror = Run {
+            state: RunState::Running,
+            reason: None,
+            not_before: None,
+            ..run.clone()
+        };
         self.lines.put(mirror, self.clock.now());
         self.calls.tasks.spawn(async move {
             let ended = execute::attempt(context, run, permit).await;
@@ -110,7 +125,9 @@ impl Engine {
         workspace: &WorkspaceName,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let stranded = self.lines.waiting_otherwise(workspace, Reason::Disabled, usize::MAX);
+        let stranded = self
+            .lines
+            .waiting_otherwise(workspace, Reason::Disabled, usize::MAX);
         let ends = stranded.into_iter().map(|run| {
             let (state, reason) = run.end(Reason::Disabled, RunState::Skipped);
             (run, state, reason)
@@ -137,7 +154,13 @@ impl Engine {
         });
         self.ledger.settle(rows.collect()).await?;
         for (run, reason) in decisions {
-            self.lines.put(Run { reason: Some(reason), ..run }, now);
+            self.lines.put(
+                Run {
+                    reason: Some(reason),
+                    ..run
+                },
+                now,
+            );
         }
         Ok(())
     }
@@ -157,7 +180,11 @@ impl Engine {
                 self.outage = true;
                 self.permits.give_back(&permit, Returned::Unsent);
                 if let Some(run) = self.lines.get(run).cloned() {
-                    let waiting = Run { state: RunState::Waiting, reason: None, ..run };
+                    let waiting = Run {
+                        state: RunState::Waiting,
+                        reason: None,
+                        ..run
+                    };
                     self.lines.put(waiting, now);
                 }
             }
@@ -175,12 +202,19 @@ impl Engine {
     }
 
     fn take_in_closed(&mut self, closed: ClosedCall, now: Timestamp) {
-        let ClosedCall { run, permit, returned, holds_key, replied } = closed;
+        let ClosedCall {
+            run,
+            permit,
+            returned,
+            holds_key,
+            replied,
+        } = closed;
         self.permits.give_back(&permit, returned);
         let key = &permit.key.id;
         if holds_key {
             tracing::error!(workspace = %permit.workspace.name, %key, "the server calls the API key invalid; its runs wait, and one tries again every 10 minutes (mind that a key has an id and a secret: give the one that the console calls the credential)");
-            self.permits.hold_key(&permit.origin, key, self.clock.monotonic());
+            self.permits
+                .hold_key(&permit.origin, key, self.clock.monotonic());
         } else if replied && self.permits.free_key(&permit.origin, key) {
             tracing::info!(workspace = %permit.workspace.name, %key, "the server takes the API key again");
         }

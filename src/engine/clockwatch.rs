@@ -23,7 +23,11 @@ pub(super) struct ClockWatch {
 
 impl ClockWatch {
     pub(super) fn new(now: Timestamp, monotonic: Duration) -> Self {
-        Self { last: (now, monotonic), doubted_until: None, stepped: false }
+        Self {
+            last: (now, monotonic),
+            doubted_until: None,
+            stepped: false,
+        }
     }
 
     /// Looks at both clocks. `Some`: planning is held for that long.
@@ -33,7 +37,10 @@ impl ClockWatch {
         let step = now.duration_since(last_wall)
             - SignedDuration::try_from(elapsed).unwrap_or(SignedDuration::ZERO);
         if step.abs() > STEP {
-            tracing::warn!(seconds = step.as_secs(), "the wall clock has been stepped, or the machine slept");
+            tracing::warn!(
+                seconds = step.as_secs(),
+                "the wall clock has been stepped, or the machine slept"
+            );
             self.stepped = true;
             self.doubted_until = (step > LARGE).then(|| monotonic + PROBATION);
         }

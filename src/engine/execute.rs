@@ -41,7 +41,11 @@ pub(super) struct Context {
 #[derive(Debug)]
 pub(super) enum Ended {
     /// The attempt could not be recorded, so nothing was sent.
-    NotOpened { run: RunId, permit: Permit, error: StoreError },
+    NotOpened {
+        run: RunId,
+        permit: Permit,
+        error: StoreError,
+    },
     /// The run's row no longer waits for this attempt; nothing was sent.
     NotWaiting { run: RunId, permit: Permit },
     /// The attempt's end is durable.
@@ -82,16 +86,41 @@ pub(super) async fn attempt(context: Context, run: Run, permit: Permit) -> Ended
     };
     match context.ledger.open_attempt(row).await {
         Ok(Opened::Opened) => {}
-        Ok(Opened::NotWaiting) => return Ended::NotWaiting { run: run.id, permit },
-        Err(error) => return Ended::NotOpened { run: run.id, permit, error },
+        Ok(Opened::NotWaiting) => {
+            return Ended::NotWaiting {
+                run: run.id,
+                permit,
+            };
+        }
+        Err(error) => {
+            return Ended::NotOpened {
+                run: run.id,
+                permit,
+                error,
+            };
+        }
     }
     let started = context.clock.monotonic();
     let first_opened = run.opened_at.unwrap_or(opened_at);
     let record = match request {
-        Ok(request) => call(&context, &run.job, &permit, request, first_opened, opened_at).await,
+        Ok(request) => {
+            call(
+                &context,
+                &run.job,
+                &permit,
+                request,
+                first_opened,
+                opened_at,
+            )
+            .await
+        }
         Err(refused) => refused.record,
     };
-    let run = Run { attempts: number, opened_at: Some(first_opened), ..run };
+    let run = Run {
+        attempts: number,
+        opened_at: Some(first_opened),
+        ..run
+    };
     close(&context, run, permit, record, opened_at, started).await
 }
 
@@ -109,11 +138,18 @@ async fn prepare(context: &Context, run: &Run, attempt: u32) -> Result<Request, 
             "the request could not be built; nothing was sent",
         );
         record.message = Some(what);
-        Box::new(Refused { stored: Request::unbuilt(&run.job), record })
+        Box::new(Refused {
+            stored: Request::unbuilt(&run.job),
+            record,
+        })
     };
     let job = &run.job;
     let previous_success_at = if job.kwargs.uses_previous_success() {
-        let found = context.ledger.reader().previous_success(&job.name, run.scheduled_at).await;
+        let found = context
+            .ledger
+            .reader()
+            .previous_success(&job.name, run.scheduled_at)
+            .await;
         found.map_err(|error| refuse(error.to_string()))?
     } else {
         None
@@ -207,9 +243,18 @@ async fn close(
         after,
     };
     if !write(context, row).await {
-        return Ended::Abandoned { run: run.id, permit };
+        return Ended::Abandoned {
+            run: run.id,
+            permit,
+        };
     }
-    Ended::Closed(Box::new(ClosedCall { run, permit, returned, holds_key, replied }))
+    Ended::Closed(Box::new(ClosedCall {
+        run,
+        permit,
+        returned,
+        holds_key,
+        replied,
+    }))
 }
 
 /// Records the end, again and again until it is written. `false`: the daemon stops and the ledger
@@ -259,7 +304,11 @@ pub(super) fn judge(run: &Run, record: &CallRecord, now: Timestamp) -> After {
             reason: Some(Reason::Retry),
             not_before: Some(not_before),
         },
-        Decision::Final { state, reason } => After { state, reason, not_before: None },
+        Decision::Final { state, reason } => After {
+            state,
+            reason,
+            not_before: None,
+        },
     }
 }
 

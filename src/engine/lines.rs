@@ -36,7 +36,10 @@ impl Lines {
     /// Runs of the job that are not final.
     pub(super) fn of_job<'l>(&'l self, job: &JobName) -> impl Iterator<Item = &'l Run> + use<'l> {
         let places = self.of_job.get(job);
-        places.into_iter().flatten().filter_map(|(_, id)| self.runs.get(id))
+        places
+            .into_iter()
+            .flatten()
+            .filter_map(|(_, id)| self.runs.get(id))
     }
 
     /// Whether an earlier live run of the job is not final.
@@ -70,7 +73,9 @@ impl Lines {
     /// Takes a run out that is final; what it held back may go on.
     pub(super) fn remove(&mut self, id: RunId) {
         self.leave_lines(id);
-        let Some(run) = self.runs.remove(&id) else { return };
+        let Some(run) = self.runs.remove(&id) else {
+            return;
+        };
         if let Some(places) = self.of_job.get_mut(&run.job.name) {
             places.remove(&run.place());
             if places.is_empty() {
@@ -94,21 +99,29 @@ impl Lines {
     }
 
     fn is_delayed(&self, run: &Run) -> bool {
-        run.not_before.is_some_and(|not_before| self.delayed.contains(&(not_before, run.id)))
+        run.not_before
+            .is_some_and(|not_before| self.delayed.contains(&(not_before, run.id)))
     }
 
     /// A catch-up run waits for the live runs of its job and for those like it that are ahead; a live
     /// run only for a catch-up run that is open (contract, section 3). The order among catch-up runs
     /// is total, so that no two can wait for each other: the one that has begun, then the older.
     pub(super) fn held_back_by_its_job(&self, run: &Run) -> bool {
-        let rank = |run: &Run| (run.attempts == 0 && run.state == RunState::Waiting, run.place());
-        self.of_job(&run.job.name).filter(|other| other.id != run.id).any(|other| {
-            if run.goes_behind() {
-                other.is_live() || (other.goes_behind() && rank(other) < rank(run))
-            } else {
-                run.is_live() && other.goes_behind() && other.state == RunState::Running
-            }
-        })
+        let rank = |run: &Run| {
+            (
+                run.attempts == 0 && run.state == RunState::Waiting,
+                run.place(),
+            )
+        };
+        self.of_job(&run.job.name)
+            .filter(|other| other.id != run.id)
+            .any(|other| {
+                if run.goes_behind() {
+                    other.is_live() || (other.goes_behind() && rank(other) < rank(run))
+                } else {
+                    run.is_live() && other.goes_behind() && other.state == RunState::Running
+                }
+            })
     }
 
     fn stand_in_line(&mut self, run: &Run) {
@@ -117,7 +130,9 @@ impl Lines {
     }
 
     fn leave_lines(&mut self, id: RunId) {
-        let Some(run) = self.runs.get(&id) else { return };
+        let Some(run) = self.runs.get(&id) else {
+            return;
+        };
         if let Some(lines) = self.ready.get_mut(&run.job.workspace) {
             for line in lines {
                 line.remove(&run.place());
@@ -135,7 +150,9 @@ impl Lines {
     pub(super) fn wake(&mut self, now: Timestamp) {
         while let Some(place) = self.delayed.first().copied().filter(|(at, _)| *at <= now) {
             self.delayed.remove(&place);
-            let Some(run) = self.runs.get(&place.1).cloned() else { continue };
+            let Some(run) = self.runs.get(&place.1).cloned() else {
+                continue;
+            };
             if !self.held_back_by_its_job(&run) {
                 self.stand_in_line(&run);
             }
@@ -155,7 +172,11 @@ impl Lines {
     /// Workspaces with runs in line.
     pub(super) fn workspaces(&self) -> Vec<WorkspaceName> {
         let waiting = |lines: &[BTreeSet<Place>; 2]| lines.iter().any(|line| !line.is_empty());
-        self.ready.iter().filter(|(_, lines)| waiting(lines)).map(|(name, _)| name.clone()).collect()
+        self.ready
+            .iter()
+            .filter(|(_, lines)| waiting(lines))
+            .map(|(name, _)| name.clone())
+            .collect()
     }
 
     /// The run that is next in the workspace's lines. One that its job holds back by now leaves the
@@ -194,7 +215,11 @@ impl Lines {
 
     /// Runs held back by their job whose row says something else.
     pub(super) fn overlapping(&self) -> Vec<Run> {
-        let crowded = self.of_job.values().filter(|places| places.len() > 1).flatten();
+        let crowded = self
+            .of_job
+            .values()
+            .filter(|places| places.len() > 1)
+            .flatten();
         crowded
             .filter_map(|(_, id)| self.runs.get(id))
             .filter(|run| run.state == RunState::Waiting && run.reason != Some(Reason::Overlap))

@@ -174,8 +174,14 @@ impl Engine {
     /// attempts say. Runs that wait stay `waiting` for the next start.
     pub async fn stop(&mut self, drain: Duration) {
         self.calls.tasks.close();
-        if tokio::time::timeout(drain, self.calls.tasks.wait()).await.is_err() {
-            tracing::warn!(in_flight = self.permits.in_flight(), "the drain's time is over, calls are cut off");
+        if tokio::time::timeout(drain, self.calls.tasks.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                in_flight = self.permits.in_flight(),
+                "the drain's time is over, calls are cut off"
+            );
             self.calls.abort.cancel();
             self.calls.tasks.wait().await;
         }
@@ -194,7 +200,9 @@ impl Engine {
         if let Some(job) = self.old_definitions.get(hash) {
             return Ok(Some(job.clone()));
         }
-        let Some(text) = self.ledger.reader().definition(hash).await? else { return Ok(None) };
+        let Some(text) = self.ledger.reader().definition(hash).await? else {
+            return Ok(None);
+        };
         match crate::config::definition::read(&text) {
             Ok(job) => {
                 let job = Arc::new(job);
@@ -219,6 +227,10 @@ impl RunIds {
     fn make(&self, now: Timestamp) -> RunId {
         let seconds = u64::try_from(now.as_second()).unwrap_or(0);
         let nanos = u32::try_from(now.subsec_nanosecond()).unwrap_or(0);
-        RunId(uuid::Uuid::new_v7(uuid::Timestamp::from_unix(&self.context, seconds, nanos)))
+        RunId(uuid::Uuid::new_v7(uuid::Timestamp::from_unix(
+            &self.context,
+            seconds,
+            nanos,
+        )))
     }
 }

@@ -82,20 +82,27 @@ impl Permits {
                     (a, b) => a.or(b),
                 };
             }
-            let entry = self.workspaces.entry(name.clone()).or_insert_with(|| WorkspacePermits {
-                workspace: workspace.clone(),
-                origin: origin.clone(),
-                keys: Vec::new(),
-                in_flight: 0,
-                window: Window::new(workspace.quota.per_workspace),
-            });
+            let entry = self
+                .workspaces
+                .entry(name.clone())
+                .or_insert_with(|| WorkspacePermits {
+                    workspace: workspace.clone(),
+                    origin: origin.clone(),
+                    keys: Vec::new(),
+                    in_flight: 0,
+                    window: Window::new(workspace.quota.per_workspace),
+                });
             entry.workspace = workspace.clone();
             entry.origin = origin;
             entry.keys = keys;
             entry.window.set_limit(workspace.quota.per_workspace);
         }
         for (key, limit) in limits {
-            self.keys.entry(key).or_insert_with(|| KeyPermits::new(limit)).window.set_limit(limit);
+            self.keys
+                .entry(key)
+                .or_insert_with(|| KeyPermits::new(limit))
+                .window
+                .set_limit(limit);
         }
     }
 
@@ -130,10 +137,12 @@ impl Permits {
 
     /// The server took the key; answers whether it was held.
     pub(super) fn free_key(&mut self, origin: &Arc<str>, key: &KeyId) -> bool {
-        self.keys.get_mut(&(origin.clone(), key.clone())).is_some_and(|key| {
-            key.probing = false;
-            key.held_since.take().is_some()
-        })
+        self.keys
+            .get_mut(&(origin.clone(), key.clone()))
+            .is_some_and(|key| {
+                key.probing = false;
+                key.held_since.take().is_some()
+            })
     }
 
     /// A reload frees every key.
@@ -146,7 +155,10 @@ impl Permits {
 
     /// Takes a permit: of the keys that are not held and have room, the one with the least to do.
     pub(super) fn take(&mut self, name: &WorkspaceName, now: Duration) -> Result<Permit, Refusal> {
-        let Some(workspace) = self.workspaces.get_mut(name).filter(|found| !found.keys.is_empty())
+        let Some(workspace) = self
+            .workspaces
+            .get_mut(name)
+            .filter(|found| !found.keys.is_empty())
         else {
             return Err(Refusal::NoWorkspace);
         };
@@ -157,7 +169,10 @@ impl Permits {
             return Err(Refusal::Quota(until));
         }
         let chosen = choose(&workspace.keys, &workspace.origin, &mut self.keys, now)?;
-        let Some(key) = self.keys.get_mut(&(workspace.origin.clone(), chosen.id.clone())) else {
+        let Some(key) = self
+            .keys
+            .get_mut(&(workspace.origin.clone(), chosen.id.clone()))
+        else {
             return Err(Refusal::NoWorkspace);
         };
         if key.held_since.is_some() {
@@ -178,7 +193,9 @@ impl Permits {
     /// Takes a permit back.
     pub(super) fn give_back(&mut self, permit: &Permit, returned: Returned) {
         let workspace = self.workspaces.get_mut(&permit.workspace.name);
-        let key = self.keys.get_mut(&(permit.origin.clone(), permit.key.id.clone()));
+        let key = self
+            .keys
+            .get_mut(&(permit.origin.clone(), permit.key.id.clone()));
         if let Some(workspace) = workspace {
             workspace.in_flight = workspace.in_flight.saturating_sub(1);
             settle(&mut workspace.window, returned);
@@ -191,7 +208,10 @@ impl Permits {
 
     /// Calls under way.
     pub(super) fn in_flight(&self) -> usize {
-        self.workspaces.values().map(|workspace| workspace.in_flight).sum()
+        self.workspaces
+            .values()
+            .map(|workspace| workspace.in_flight)
+            .sum()
     }
 
     /// Whether every key of the workspace is held.
@@ -209,7 +229,11 @@ impl Permits {
 
 impl KeyPermits {
     fn new(limit: Option<NonZeroU32>) -> Self {
-        Self { window: Window::new(limit), held_since: None, probing: false }
+        Self {
+            window: Window::new(limit),
+            held_since: None,
+            probing: false,
+        }
     }
 }
 
@@ -231,7 +255,9 @@ fn choose(
     let mut full: Option<Option<Duration>> = None;
     let mut held: Option<Duration> = None;
     for candidate in candidates {
-        let Some(key) = keys.get_mut(&(origin.clone(), candidate.id.clone())) else { continue };
+        let Some(key) = keys.get_mut(&(origin.clone(), candidate.id.clone())) else {
+            continue;
+        };
         if let Some(since) = key.held_since {
             let probe_at = since.saturating_add(PROBE_AFTER);
             if key.probing || now < probe_at {
@@ -266,7 +292,9 @@ fn earliest(a: Option<Duration>, b: Option<Duration>) -> Option<Duration> {
 /// Scheme, host and port of a base URL: what a key belongs to.
 fn origin_of(base_url: &str) -> &str {
     let host = base_url.find("://").map_or(0, |at| at + 3);
-    let end = base_url[host..].find('/').map_or(base_url.len(), |at| host + at);
+    let end = base_url[host..]
+        .find('/')
+        .map_or(base_url.len(), |at| host + at);
     &base_url[..end]
 }
 
@@ -276,7 +304,10 @@ mod tests {
 
     #[test]
     fn an_origin_is_scheme_host_and_port() {
-        assert_eq!(origin_of("https://a.example:8443/prefix"), "https://a.example:8443");
+        assert_eq!(
+            origin_of("https://a.example:8443/prefix"),
+            "https://a.example:8443"
+        );
         assert_eq!(origin_of("https://a.example"), "https://a.example");
     }
 }

@@ -20,14 +20,19 @@ const MICROSECOND: SignedDuration = SignedDuration::from_micros(1);
 impl Engine {
     /// Plans the ticks that have come since the last step. Answers with an instant that is already
     /// past where there is more to plan.
-    pub(super) async fn plan_due(&mut self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+    pub(super) async fn plan_due(
+        &mut self,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, StoreError> {
         let live_from = earlier(now, LATE).max(self.started_at);
         let cause = self.late_cause();
         let mut due = Vec::new();
         let mut runs = Vec::new();
         let mut opened = Vec::new();
         while runs.len() < LIMIT {
-            let Some((tick, name)) = self.timetable.pop_due(now) else { break };
+            let Some((tick, name)) = self.timetable.pop_due(now) else {
+                break;
+            };
             if let Some(job) = self.jobs.jobs.get(&name).cloned() {
                 let before = tick - MICROSECOND;
                 if tick <= live_from {
@@ -68,23 +73,39 @@ impl Engine {
 
     /// Plans the next part of the past that nobody was there for. Answers with an instant that is
     /// already past where there is more.
-    pub(super) async fn plan_late(&mut self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+    pub(super) async fn plan_late(
+        &mut self,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, StoreError> {
         let mut runs = Vec::new();
         let mut advanced: Vec<Gap> = Vec::new();
         let mut unreadable = Vec::new();
         for at in 0..self.gaps.len() {
-            let Some(gap) = self.gaps.get(at).cloned() else { break };
+            let Some(gap) = self.gaps.get(at).cloned() else {
+                break;
+            };
             let Some(job) = self.definition(&gap.job, &gap.definition_hash).await? else {
                 unreadable.push(gap);
                 continue;
             };
-            let catchup = if gap.superseded { Catchup::None } else { job.catchup };
-            let span = Late { from: gap.from, until: gap.until, cause: reason(gap.cause) };
+            let catchup = if gap.superseded {
+                Catchup::None
+            } else {
+                job.catchup
+            };
+            let span = Late {
+                from: gap.from,
+                until: gap.until,
+                cause: reason(gap.cause),
+            };
             let room = LIMIT - runs.len();
             let (ticks, reached) =
                 plan::late(&job.schedule, catchup, job.catchup_window, span, now, room);
             runs.extend(ticks.into_iter().map(|tick| self.mirrored(&job, tick, now)));
-            advanced.push(Gap { from: reached, ..gap });
+            advanced.push(Gap {
+                from: reached,
+                ..gap
+            });
             if runs.len() >= LIMIT {
                 break;
             }

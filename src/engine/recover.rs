@@ -111,8 +111,14 @@ impl Engine {
         run.attempts = attempt;
         let after = judge(&run, &record, now);
         tracing::warn!(job = %run.job.name, run_id = %run.id, attempt, state = after.state.as_str(), "the daemon died with this call under way");
-        let close =
-            CloseAttempt { run: run.id, attempt, at: now, written_at: None, call: record, after };
+        let close = CloseAttempt {
+            run: run.id,
+            attempt,
+            at: now,
+            written_at: None,
+            call: record,
+            after,
+        };
         self.ledger.close_attempt(close).await?;
         run.state = after.state;
         run.reason = after.reason;
@@ -136,8 +142,15 @@ impl Engine {
         };
         for hold in self.ledger.reader().holds(since).await? {
             match on_this_clock(hold.since) {
-                Ok(at) => self.permits.hold(&hold.workspace, &hold.origin, &hold.key, at),
-                Err(_) => self.permits.hold(&hold.workspace, &hold.origin, &hold.key, std::time::Duration::ZERO),
+                Ok(at) => self
+                    .permits
+                    .hold(&hold.workspace, &hold.origin, &hold.key, at),
+                Err(_) => self.permits.hold(
+                    &hold.workspace,
+                    &hold.origin,
+                    &hold.key,
+                    std::time::Duration::ZERO,
+                ),
             }
         }
         for (origin, key) in self.permits.keys() {
@@ -175,7 +188,12 @@ impl Engine {
         let counts = count(&changes);
         let detail = serde_json::json!({ "version": env!("CARGO_PKG_VERSION"), "jobs": self.jobs.jobs.len(), "changes": counts });
         self.ledger
-            .record(Event { at: now, kind: "start", actor: "daemon".into(), detail: detail.to_string() })
+            .record(Event {
+                at: now,
+                kind: "start",
+                actor: "daemon".into(),
+                detail: detail.to_string(),
+            })
             .await
     }
 
@@ -200,11 +218,18 @@ impl Engine {
                     None => continue,
                 },
             };
-            let has_ticks =
-                job.enabled && job.schedule.next_after(from).is_some_and(|tick| tick.at <= now);
+            let has_ticks = job.enabled
+                && job
+                    .schedule
+                    .next_after(from)
+                    .is_some_and(|tick| tick.at <= now);
             if has_ticks {
                 opened.push(Gap {
-                    definition_hash: if superseded { version.definition_hash.clone() } else { job.hash.clone() },
+                    definition_hash: if superseded {
+                        version.definition_hash.clone()
+                    } else {
+                        job.hash.clone()
+                    },
                     superseded,
                     ..gap(&job, from, now, GapCause::DaemonDown)
                 });
@@ -217,7 +242,11 @@ impl Engine {
     pub(super) async fn end_unloaded(&mut self, now: Timestamp) -> Result<(), StoreError> {
         let gone = |run: &&Run| {
             run.state == RunState::Waiting
-                && self.jobs.jobs.get(&run.job.name).is_none_or(|job| !job.enabled)
+                && self
+                    .jobs
+                    .jobs
+                    .get(&run.job.name)
+                    .is_none_or(|job| !job.enabled)
         };
         let ends: Vec<_> = self
             .lines

@@ -54,21 +54,37 @@ impl Engine {
     ///
     /// # Errors
     /// Where the ledger fails.
-    pub async fn record_refused_reload(&self, actor: &str, errors: usize) -> Result<(), StoreError> {
+    pub async fn record_refused_reload(
+        &self,
+        actor: &str,
+        errors: usize,
+    ) -> Result<(), StoreError> {
         let detail = serde_json::json!({ "errors": errors }).to_string();
-        let event =
-            Event { at: self.clock.now(), kind: "reload_failed", actor: actor.to_owned(), detail };
+        let event = Event {
+            at: self.clock.now(),
+            kind: "reload_failed",
+            actor: actor.to_owned(),
+            detail,
+        };
         self.ledger.record(event).await
     }
 
-    async fn write_versions(&mut self, next: &JobSet, actor: &str) -> Result<Difference, StoreError> {
+    async fn write_versions(
+        &mut self,
+        next: &JobSet,
+        actor: &str,
+    ) -> Result<Difference, StoreError> {
         let now = self.clock.now().max(self.planned_through);
         let loaded = self.ledger.reader().loaded_versions().await?;
         let parse = |version: &LoadedVersion| definition::read(&version.definition).ok();
         let changes = versions::changes(&loaded, next, parse);
-        let rows =
-            changes.iter().map(|(name, change)| versions::row(name, *change, next, now, now));
-        let plan = Plan { versions: rows.collect(), ..Plan::nothing(now, now) };
+        let rows = changes
+            .iter()
+            .map(|(name, change)| versions::row(name, *change, next, now, now));
+        let plan = Plan {
+            versions: rows.collect(),
+            ..Plan::nothing(now, now)
+        };
         self.ledger.plan(plan).await?;
         self.planned_through = now;
         for (name, job) in &self.jobs.jobs {
@@ -76,12 +92,21 @@ impl Engine {
                 self.old_definitions.insert(job.hash.clone(), job.clone());
             }
         }
-        let words: BTreeMap<JobName, &'static str> =
-            changes.iter().map(|(name, change)| (name.clone(), Change::as_str(*change))).collect();
-        let detail: BTreeMap<String, &str> =
-            words.iter().map(|(name, word)| (name.to_string(), *word)).collect();
+        let words: BTreeMap<JobName, &'static str> = changes
+            .iter()
+            .map(|(name, change)| (name.clone(), Change::as_str(*change)))
+            .collect();
+        let detail: BTreeMap<String, &str> = words
+            .iter()
+            .map(|(name, word)| (name.to_string(), *word))
+            .collect();
         let detail = serde_json::json!({ "jobs": next.jobs.len(), "changes": detail }).to_string();
-        let event = Event { at: now, kind: "reload", actor: actor.to_owned(), detail };
+        let event = Event {
+            at: now,
+            kind: "reload",
+            actor: actor.to_owned(),
+            detail,
+        };
         self.ledger.record(event).await?;
         Ok(Difference { changes: words })
     }

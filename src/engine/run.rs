@@ -105,9 +105,10 @@ impl Run {
     /// run, `deadline` and the next tick after it.
     pub(super) fn expiry(&self) -> Option<(Timestamp, Reason)> {
         match self.opened_at {
-            None if self.is_live() => {
-                Some((later(self.due_at, self.job.start_deadline), Reason::Deadline))
-            }
+            None if self.is_live() => Some((
+                later(self.due_at, self.job.start_deadline),
+                Reason::Deadline,
+            )),
             None => None,
             Some(opened) => {
                 let deadline = (later(opened, self.job.deadline), Reason::Deadline);

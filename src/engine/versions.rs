@@ -51,8 +51,10 @@ pub(super) fn changes(
     parse: impl Fn(&LoadedVersion) -> Option<Job>,
 ) -> BTreeMap<JobName, Change> {
     let mut changes = BTreeMap::new();
-    let old: BTreeMap<&JobName, &LoadedVersion> =
-        loaded.iter().map(|version| (&version.job, version)).collect();
+    let old: BTreeMap<&JobName, &LoadedVersion> = loaded
+        .iter()
+        .map(|version| (&version.job, version))
+        .collect();
     for (name, job) in &next.jobs {
         let change = match old.get(name) {
             None => Some(Change::Added),
@@ -89,11 +91,18 @@ pub(super) fn row(
     cursor: Timestamp,
     now: Timestamp,
 ) -> VersionChange {
-    let loaded = next.jobs.get(name).map(|job| (job.hash.clone(), Arc::clone(&job.definition)));
+    let loaded = next
+        .jobs
+        .get(name)
+        .map(|job| (job.hash.clone(), Arc::clone(&job.definition)));
     VersionChange {
         job: name.clone(),
         loaded,
         zone_data: next.zone_data.clone(),
-        at: if matches!(change, Change::Edited | Change::ZoneData) { cursor } else { now },
+        at: if matches!(change, Change::Edited | Change::ZoneData) {
+            cursor
+        } else {
+            now
+        },
     }
 }

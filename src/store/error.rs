@@ -71,12 +71,20 @@ impl StoreErrorKind {
 impl StoreError {
     /// A failure with no cause below it.
     pub(super) fn new(doing: impl Into<String>, kind: StoreErrorKind) -> Self {
-        Self { doing: doing.into(), kind, source: None }
+        Self {
+            doing: doing.into(),
+            kind,
+            source: None,
+        }
     }
 
     /// Sorts a database error into its kind.
     pub(super) fn from_sqlx(doing: impl Into<String>, source: sqlx::Error) -> Self {
-        Self { doing: doing.into(), kind: classify(&source), source: Some(source) }
+        Self {
+            doing: doing.into(),
+            kind: classify(&source),
+            source: Some(source),
+        }
     }
 
     /// The kind of a bare database error.
@@ -91,18 +99,27 @@ impl StoreError {
 
     /// Whether trying again later may help without anybody's doing.
     pub fn is_transient(&self) -> bool {
-        matches!(self.kind, StoreErrorKind::Busy | StoreErrorKind::Full | StoreErrorKind::Io | StoreErrorKind::Denied)
+        matches!(
+            self.kind,
+            StoreErrorKind::Busy
+                | StoreErrorKind::Full
+                | StoreErrorKind::Io
+                | StoreErrorKind::Denied
+        )
     }
 }
 
 /// Result codes of SQLite: <https://sqlite.org/rescode.html>. The low byte is the primary code.
 fn classify(error: &sqlx::Error) -> StoreErrorKind {
     let code = match error {
-        sqlx::Error::Database(database) => {
-            database.code().and_then(|code| code.parse::<u32>().ok()).unwrap_or(0)
-        }
+        sqlx::Error::Database(database) => database
+            .code()
+            .and_then(|code| code.parse::<u32>().ok())
+            .unwrap_or(0),
         sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed => return StoreErrorKind::Io,
-        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => return StoreErrorKind::Corrupt,
+        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => {
+            return StoreErrorKind::Corrupt;
+        }
         _ => return StoreErrorKind::Bug,
     };
     match code & 0xff {

@@ -98,7 +98,11 @@ pub(super) async fn close_all(
     connection: &mut SqliteConnection,
     attempts: &[&CloseAttempt],
 ) -> Result<bool, sqlx::Error> {
-    let closed = CLOSE_ATTEMPTS.execute(connection, attempts, |query, close| bind_attempt(query, close)).await?;
+    let closed = CLOSE_ATTEMPTS
+        .execute(connection, attempts, |query, close| {
+            bind_attempt(query, close)
+        })
+        .await?;
     if closed != attempts.len() as u64 {
         return Ok(false);
     }
@@ -134,7 +138,10 @@ fn bind_attempt<'q>(query: super::rows::Bound<'q>, close: &CloseAttempt) -> supe
         .bind(call.func_trace_id.clone())
         .bind(call.task_id.clone())
         .bind(call.cost_ms)
-        .bind(call.duration.map(|took| i64::try_from(took.as_micros()).unwrap_or(i64::MAX)))
+        .bind(
+            call.duration
+                .map(|took| i64::try_from(took.as_micros()).unwrap_or(i64::MAX)),
+        )
         .bind(call.outcome.as_str())
         .bind(call.unknown_reason.map(|reason| reason.as_str()))
         .bind(call.decided_by.clone())

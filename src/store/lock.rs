@@ -50,7 +50,9 @@ impl LedgerLock {
         }
         let holder = format!("process {}, since {now:.0}", std::process::id());
         // The words are for people; a disk too full for them does not break the lock.
-        let _ = file.set_len(0).and_then(|()| file.write_all(holder.as_bytes()));
+        let _ = file
+            .set_len(0)
+            .and_then(|()| file.write_all(holder.as_bytes()));
         Ok(Self { _file: file })
     }
 
@@ -73,7 +75,9 @@ fn lock_path(database: &Path) -> PathBuf {
 
 fn read_holder(file: &mut File) -> String {
     let mut text = String::new();
-    let read = file.seek(SeekFrom::Start(0)).and_then(|_| file.take(200).read_to_string(&mut text));
+    let read = file
+        .seek(SeekFrom::Start(0))
+        .and_then(|_| file.take(200).read_to_string(&mut text));
     match read {
         Ok(_) if !text.trim().is_empty() => text.trim().to_owned(),
         _ => "it has not said who it is".to_owned(),

@@ -54,7 +54,11 @@ impl Ledger {
         let reader = Reader::open(path).await?;
         let (queue, receiver) = mpsc::channel(writer::QUEUE);
         let writer = tokio::spawn(writer::run(connection, receiver));
-        let held = Held { _lock: lock, writer, reader: reader.clone() };
+        let held = Held {
+            _lock: lock,
+            writer,
+            reader: reader.clone(),
+        };
         Ok((Self { queue, reader }, held))
     }
 
@@ -94,13 +98,23 @@ impl Ledger {
 
     /// Writes an event.
     pub async fn record(&self, event: Event) -> Result<(), StoreError> {
-        self.write(Operation::Record(Box::new(event))).await.map(drop)
+        self.write(Operation::Record(Box::new(event)))
+            .await
+            .map(drop)
     }
 
     async fn write(&self, operation: Operation) -> Result<Answer, StoreError> {
         let (answer, answered) = oneshot::channel();
-        let gone = |_| StoreError::new("writing to the ledger: its writer has ended", StoreErrorKind::Bug);
-        self.queue.send(Pending { operation, answer }).await.map_err(|_| gone(()))?;
+        let gone = |_| {
+            StoreError::new(
+                "writing to the ledger: its writer has ended",
+                StoreErrorKind::Bug,
+            )
+        };
+        self.queue
+            .send(Pending { operation, answer })
+            .await
+            .map_err(|_| gone(()))?;
         answered.await.map_err(|_| gone(()))?
     }
 }
@@ -116,7 +130,10 @@ impl Held {
 }
 
 fn unexpected() -> StoreError {
-    StoreError::new("writing to the ledger: an answer to another question", StoreErrorKind::Bug)
+    StoreError::new(
+        "writing to the ledger: an answer to another question",
+        StoreErrorKind::Bug,
+    )
 }
 
 fn doing(path: &Path) -> String {
@@ -136,7 +153,9 @@ fn create(path: &Path) -> Result<(), StoreError> {
 }
 
 async fn connect(path: &Path) -> Result<SqliteConnection, StoreError> {
-    let options = SqliteConnectOptions::new().filename(path).create_if_missing(false);
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(false);
     SqliteConnection::connect_with(&options)
         .await
         .map_err(|error| StoreError::from_sqlx(doing(path), error))
@@ -150,14 +169,27 @@ async fn prepare(
     let failed = |error| StoreError::from_sqlx(doing(path), error);
     let found = schema_version(connection, path).await?;
     if found > 0 && found < newest() {
-        copy_aside(connection, path, found, now).await.map_err(failed)?;
+        copy_aside(connection, path, found, now)
+            .await
+            .map_err(failed)?;
     }
-    set(connection, SqliteJournalMode::Wal, SqliteSynchronous::Full).await.map_err(failed)?;
+    set(connection, SqliteJournalMode::Wal, SqliteSynchronous::Full)
+        .await
+        .map_err(failed)?;
     if found == 0 {
-        let mark = sqlx::AssertSqlSafe(format!("PRAGMA application_id = {}", dialect::APPLICATION_ID));
-        sqlx::query(mark).execute(&mut *connection).await.map_err(failed)?;
+        let mark = sqlx::AssertSqlSafe(format!(
+            "PRAGMA application_id = {}",
+            dialect::APPLICATION_ID
+        ));
+        sqlx::query(mark)
+            .execute(&mut *connection)
+            .await
+            .map_err(failed)?;
     }
-    MIGRATOR.run(connection).await.map_err(|error| failed(sqlx::Error::Migrate(Box::new(error))))
+    MIGRATOR
+        .run(connection)
+        .await
+        .map_err(|error| failed(sqlx::Error::Migrate(Box::new(error))))
 }
 
 async fn set(
@@ -176,11 +208,18 @@ async fn set(
             _ => "NORMAL",
         },
     );
-    sqlx::raw_sql(sqlx::AssertSqlSafe(pragmas)).execute(connection).await.map(drop)
+    sqlx::raw_sql(sqlx::AssertSqlSafe(pragmas))
+        .execute(connection)
+        .await
+        .map(drop)
 }
 
 fn newest() -> i64 {
-    MIGRATOR.iter().map(|migration| migration.version).max().unwrap_or(0)
+    MIGRATOR
+        .iter()
+        .map(|migration| migration.version)
+        .max()
+        .unwrap_or(0)
 }
 
 /// The schema's number: 0 of an empty file.
@@ -206,13 +245,17 @@ pub(super) async fn schema_version(
     if application != dialect::APPLICATION_ID {
         return Err(StoreError::new(doing(path), StoreErrorKind::NotALedger));
     }
-    let found: Option<i64> = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success")
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(failed)?;
+    let found: Option<i64> =
+        sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success")
+            .fetch_one(&mut *connection)
+            .await
+            .map_err(failed)?;
     let (found, known) = (found.unwrap_or(0), newest());
     if found > known {
-        return Err(StoreError::new(doing(path), StoreErrorKind::Newer { found, known }));
+        return Err(StoreError::new(
+            doing(path),
+            StoreErrorKind::Newer { found, known },
+        ));
     }
     Ok(found)
 }
@@ -224,8 +267,15 @@ async fn copy_aside(
     found: i64,
     now: Timestamp,
 ) -> Result<PathBuf, sqlx::Error> {
-    let copy = PathBuf::from(format!("{}.schema-{found}.{}", path.display(), now.as_second()));
-    sqlx::query("VACUUM INTO $1").bind(copy.display().to_string()).execute(connection).await?;
+    let copy = PathBuf::from(format!(
+        "{}.schema-{found}.{}",
+        path.display(),
+        now.as_second()
+    ));
+    sqlx::query("VACUUM INTO $1")
+        .bind(copy.display().to_string())
+        .execute(connection)
+        .await?;
     tracing::info!(copy = %copy.display(), "the ledger was copied aside before its migration");
     Ok(copy)
 }

@@ -161,10 +161,7 @@ async fn absent(
 
 /// Inserts a gap. Where one with the same end stands, the earlier beginning holds: nothing that was
 /// to be planned is lost.
-async fn open_gap(
-    connection: &mut SqliteConnection,
-    gap: &Gap,
-) -> Result<(), sqlx::Error> {
+async fn open_gap(connection: &mut SqliteConnection, gap: &Gap) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO gaps (job, definition_hash, from_us, until_us, cause, superseded) \
          VALUES ($1, $2, $3, $4, $5, $6) \

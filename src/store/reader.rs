@@ -51,8 +51,10 @@ impl Reader {
             .connect_with(options)
             .await
             .map_err(|error| StoreError::from_sqlx(doing(), error))?;
-        let mut connection =
-            pool.acquire().await.map_err(|error| StoreError::from_sqlx(doing(), error))?;
+        let mut connection = pool
+            .acquire()
+            .await
+            .map_err(|error| StoreError::from_sqlx(doing(), error))?;
         if schema_version(&mut connection, path).await? == 0 {
             return Err(StoreError::new(doing(), StoreErrorKind::NotALedger));
         }

@@ -79,7 +79,12 @@ SELECT r.id, r.job, r.trigger, r.scheduled_us, r.due_us, r.state, r.reason, r.de
 FROM runs r WHERE r.state IN ('waiting', 'running') ORDER BY r.due_us, r.id";
 
 pub(super) async fn unfinished_runs(pool: &SqlitePool) -> Result<Vec<UnfinishedRun>, sqlx::Error> {
-    sqlx::query(UNFINISHED).fetch_all(pool).await?.iter().map(unfinished_run).collect()
+    sqlx::query(UNFINISHED)
+        .fetch_all(pool)
+        .await?
+        .iter()
+        .map(unfinished_run)
+        .collect()
 }
 
 fn unfinished_run(row: &SqliteRow) -> Result<UnfinishedRun, sqlx::Error> {
@@ -108,7 +113,10 @@ pub(super) async fn interrupted(pool: &SqlitePool) -> Result<Vec<InterruptedAtte
         .await?
         .iter()
         .map(|row| {
-            Ok(InterruptedAttempt { run: run_id(row, "run_id")?, attempt: row.try_get("attempt")? })
+            Ok(InterruptedAttempt {
+                run: run_id(row, "run_id")?,
+                attempt: row.try_get("attempt")?,
+            })
         })
         .collect()
 }
@@ -169,11 +177,12 @@ pub(super) async fn definition(
     pool: &SqlitePool,
     hash: &DefinitionHash,
 ) -> Result<Option<Arc<str>>, sqlx::Error> {
-    let text: Option<String> =
-        sqlx::query_scalar("SELECT definition FROM job_versions WHERE definition_hash = $1 LIMIT 1")
-            .bind(hash.0.to_string())
-            .fetch_optional(pool)
-            .await?;
+    let text: Option<String> = sqlx::query_scalar(
+        "SELECT definition FROM job_versions WHERE definition_hash = $1 LIMIT 1",
+    )
+    .bind(hash.0.to_string())
+    .fetch_optional(pool)
+    .await?;
     Ok(text.map(Arc::from))
 }
 
@@ -232,7 +241,9 @@ pub(super) fn timestamp(row: &SqliteRow, column: &str) -> Result<Timestamp, sqlx
 
 fn optional_timestamp(row: &SqliteRow, column: &str) -> Result<Option<Timestamp>, sqlx::Error> {
     row.try_get::<Option<i64>, _>(column)?
-        .map(|micros| Timestamp::from_microsecond(micros).map_err(|error| undecodable(column, error)))
+        .map(|micros| {
+            Timestamp::from_microsecond(micros).map_err(|error| undecodable(column, error))
+        })
         .transpose()
 }
 
@@ -269,5 +280,8 @@ fn undecodable(
     column: &str,
     source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
 ) -> sqlx::Error {
-    sqlx::Error::ColumnDecode { index: column.to_owned(), source: source.into() }
+    sqlx::Error::ColumnDecode {
+        index: column.to_owned(),
+        source: source.into(),
+    }
 }

@@ -24,7 +24,9 @@ pub(super) type Bound<'q> = Query<'q, Sqlite, SqliteArguments>;
 impl RowsStatement {
     /// `make` builds the texts, with [`texts`].
     pub(super) const fn new(make: fn() -> [String; SIZES.len()]) -> Self {
-        Self { texts: LazyLock::new(make) }
+        Self {
+            texts: LazyLock::new(make),
+        }
     }
 
     /// Executes the statement over all rows and returns how many rows it changed.
@@ -50,7 +52,10 @@ impl RowsStatement {
     }
 
     fn largest(&'static self, rows: usize) -> (&'static str, usize) {
-        let at = SIZES.iter().position(|size| *size <= rows).unwrap_or(SIZES.len() - 1);
+        let at = SIZES
+            .iter()
+            .position(|size| *size <= rows)
+            .unwrap_or(SIZES.len() - 1);
         (&self.texts[at], SIZES[at])
     }
 }
@@ -60,8 +65,9 @@ pub(super) fn texts(head: &str, columns: usize, tail: &str) -> [String; SIZES.le
     SIZES.map(|rows| {
         let tuples: Vec<String> = (0..rows)
             .map(|row| {
-                let parameters: Vec<String> =
-                    (1..=columns).map(|column| format!("${}", row * columns + column)).collect();
+                let parameters: Vec<String> = (1..=columns)
+                    .map(|column| format!("${}", row * columns + column))
+                    .collect();
                 format!("({})", parameters.join(","))
             })
             .collect();

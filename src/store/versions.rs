@@ -55,11 +55,13 @@ pub(super) async fn change(
     change: &VersionChange,
 ) -> Result<(), sqlx::Error> {
     let at = change.at.as_microsecond();
-    sqlx::query("UPDATE job_versions SET until_us = max(from_us, $2) WHERE job = $1 AND until_us IS NULL")
-        .bind(change.job.as_str())
-        .bind(at)
-        .execute(&mut *connection)
-        .await?;
+    sqlx::query(
+        "UPDATE job_versions SET until_us = max(from_us, $2) WHERE job = $1 AND until_us IS NULL",
+    )
+    .bind(change.job.as_str())
+    .bind(at)
+    .execute(&mut *connection)
+    .await?;
     let Some((hash, definition)) = &change.loaded else {
         sqlx::query("UPDATE jobs SET loaded = 0 WHERE name = $1")
             .bind(change.job.as_str())

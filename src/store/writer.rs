@@ -66,7 +66,10 @@ pub(super) async fn run(mut connection: SqliteConnection, mut queue: mpsc::Recei
     }
     // The file is whole either way; without it, readers without write access have to wait for the
     // next daemon.
-    if let Err(error) = sqlx::query(dialect::LEAVE_WAL).execute(&mut connection).await {
+    if let Err(error) = sqlx::query(dialect::LEAVE_WAL)
+        .execute(&mut connection)
+        .await
+    {
         tracing::warn!(%error, "the ledger stays in WAL mode");
     }
     let _ = connection.close().await;
@@ -136,11 +139,16 @@ impl Failure {
     /// The answer to an operation that failed in a transaction of its own.
     fn answer(self, operation: &Operation) -> Result<Answer, StoreError> {
         match (self, operation) {
-            (Self::Database(error), operation) => Err(StoreError::from_sqlx(operation.doing(), error)),
+            (Self::Database(error), operation) => {
+                Err(StoreError::from_sqlx(operation.doing(), error))
+            }
             (Self::Mismatch, Operation::Open(_)) => Ok(Answer::Opened(Opened::NotWaiting)),
             (Self::Mismatch, Operation::Close(_)) => Ok(Answer::Closed(Closed::AlreadyClosed)),
             (Self::Mismatch, operation) => Err(StoreError::new(
-                format!("{}: a run is not in the state it was believed to be in", operation.doing()),
+                format!(
+                    "{}: a run is not in the state it was believed to be in",
+                    operation.doing()
+                ),
                 StoreErrorKind::Bug,
             )),
         }
