@@ -1,1 +1,259 @@
-//! To be filled.
+//! The daemon: builds and wires everything, owns signals, reload, systemd's notifications and the
+//! order of stopping.
+//!
+//! Start: configuration → secrets → ledger (its lock first) → engine → READY. Stop: no new calls →
+//! drain → the end of every attempt recorded → engine → writer → journal mode → lock. A reload
+//! parses and validates everything before anything changes; a bad file changes nothing.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::config::{self, Config, ConfigErrors, Secrets};
+use crate::engine::{Driver, Engine, EngineError, JobSet, Poke};
+use crate::store::{Event, Held, Ledger, StoreError, StoreErrorKind};
+
+mod notify;
+
+use notify::Systemd;
+
+/// What a daemon is started with.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The configuration's file.
+    pub config: PathBuf,
+    /// A ledger other than the configuration's.
+    pub database: Option<PathBuf>,
+}
+
+/// Why a daemon ended badly.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The configuration is wrong; each of its errors has its own line.
+    #[error("the configuration has errors\n{0}")]
+    Config(#[from] ConfigErrors),
+    /// A secret cannot be read.
+    #[error("secrets are missing\n{0}")]
+    Secrets(config::SecretErrors),
+    /// The ledger failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The engine could not be made.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The operating system refused a signal handler.
+    #[error("listening for signals")]
+    Signals(#[source] std::io::Error),
+}
+
+impl AppError {
+    /// Whether a restart cannot help: the daemon exits 78 then (contract, section 6).
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Self::Config(_) | Self::Secrets(_) => true,
+            Self::Store(error) | Self::Engine(EngineError::Store(error)) => matches!(
+                error.kind(),
+                StoreErrorKind::NotALedger
+                    | StoreErrorKind::Newer { .. }
+                    | StoreErrorKind::Missing
+                    | StoreErrorKind::Denied
+            ),
+            Self::Engine(EngineError::Client(_)) => true,
+            Self::Signals(_) => false,
+        }
+    }
+
+    /// Whether another daemon holds the ledger: exit 5.
+    pub fn is_locked(&self) -> bool {
+        matches!(self, Self::Store(error) if matches!(error.kind(), StoreErrorKind::Locked { .. }))
+    }
+}
+
+/// Runs a daemon until SIGTERM or SIGINT.
+///
+/// # Errors
+/// See [`AppError`]. Errors of a later reload are logged, and the daemon goes on.
+pub async fn run(options: Options) -> Result<(), AppError> {
+    let mut signals = Signals::listen().map_err(AppError::Signals)?;
+    let stop = CancellationToken::new();
+    let daemon = Daemon::start(options, Clock::system()).await?;
+    let poke = daemon.driver.poke.clone();
+    let asked = Asked::default();
+    let listener = tokio::spawn({
+        let (stop, asked) = (stop.clone(), asked.clone());
+        async move { signals.forward(&stop, &asked, &poke).await }
+    });
+    daemon.serve(&stop, &asked).await;
+    listener.abort();
+    Ok(())
+}
+
+/// A reload that somebody asked for and that has not been done yet.
+#[derive(Clone, Debug, Default)]
+struct Asked(Arc<std::sync::atomic::AtomicBool>);
+
+impl Asked {
+    fn ask(&self) {
+        self.0.store(true, std::sync::atomic::Ordering::SeqCst);
+    }
+
+    fn take(&self) -> bool {
+        self.0.swap(false, std::sync::atomic::Ordering::SeqCst)
+    }
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Turns signals into levels: an early one is not lost.
+    async fn forward(&mut self, stop: &CancellationToken, asked: &Asked, poke: &Poke) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => stop.cancel(),
+                _ = self.interrupt.recv() => stop.cancel(),
+                _ = self.hangup.recv() => {
+                    asked.ask();
+                    poke.poke();
+                }
+            }
+        }
+    }
+}
+
+/// A daemon that holds its ledger.
+#[derive(Debug)]
+pub struct Daemon {
+    options: Options,
+    drain: std::time::Duration,
+    clock: Clock,
+    engine: Engine,
+    ledger: Ledger,
+    held: Held,
+    driver: Driver,
+    systemd: Systemd,
+}
+
+impl Daemon {
+    /// Loads the configuration, takes the ledger, makes the engine.
+    ///
+    /// # Errors
+    /// See [`AppError`].
+    pub async fn start(options: Options, clock: Clock) -> Result<Self, AppError> {
+        let (config, jobs) = load(&options.config)?;
+        let path = options.database.clone().unwrap_or_else(|| config.database.path().to_owned());
+        let (ledger, held) = Ledger::open(&path, clock.now()).await?;
+        let engine = Engine::open(ledger.clone(), clock.clone(), jobs).await?;
+        tracing::info!(
+            config = %options.config.display(),
+            database = %path.display(),
+            jobs = config.jobs.len(),
+            workspaces = config.workspaces.len(),
+            "started"
+        );
+        Ok(Self {
+            options,
+            drain: config.drain_timeout,
+            clock,
+            engine,
+            ledger,
+            held,
+            driver: Driver::default(),
+            systemd: Systemd::from_environment(),
+        })
+    }
+
+    /// Schedules until `stop`, then drains and lets the ledger go.
+    async fn serve(mut self, stop: &CancellationToken, asked: &Asked) {
+        self.systemd.ready();
+        tracing::info!("ready: scheduling");
+        while !stop.is_cancelled() {
+            let systemd = &mut self.systemd;
+            self.driver.drive(&mut self.engine, stop, |step| systemd.observe(step)).await;
+            if asked.take() {
+                self.reload().await;
+            }
+        }
+        self.stop().await;
+    }
+
+    /// Takes over the file as it is now, or keeps what runs and says why.
+    async fn reload(&mut self) {
+        self.systemd.reloading();
+        match load(&self.options.config) {
+            Ok((config, jobs)) => match self.engine.reload(jobs, "SIGHUP").await {
+                Ok(difference) => {
+                    self.drain = config.drain_timeout;
+                    let changes: Vec<String> =
+                        difference.changes().map(|(job, change)| format!("{job} {change}")).collect();
+                    tracing::info!(jobs = config.jobs.len(), changes = %changes.join(", "), "reloaded");
+                }
+                Err(error) => tracing::error!(%error, "the reload failed; the old configuration stays"),
+            },
+            Err(error) => {
+                tracing::error!("the reload was refused, the running configuration stays: {error}");
+                let recorded = self.engine.record_refused_reload("SIGHUP").await;
+                if let Err(error) = recorded {
+                    tracing::error!(%error, "the refused reload cannot be recorded");
+                }
+            }
+        }
+        self.systemd.ready();
+    }
+
+    async fn stop(mut self) {
+        self.systemd.stopping();
+        tracing::info!(drain = ?self.drain, "stopping: no new calls, those under way are waited for");
+        self.engine.stop(self.drain).await;
+        let event = Event {
+            at: self.clock.now(),
+            kind: "stop",
+            actor: "daemon".to_owned(),
+            detail: "{}".to_owned(),
+        };
+        if let Err(error) = self.ledger.record(event).await {
+            tracing::error!(%error, "the stop cannot be recorded");
+        }
+        drop(self.engine);
+        drop(self.ledger);
+        self.held.release().await;
+        tracing::info!("stopped");
+    }
+}
+
+/// Reads and resolves everything, or nothing.
+fn load(path: &Path) -> Result<(Config, JobSet), AppError> {
+    let loaded = config::load(path)?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    let secrets = config::resolve(&loaded.config).map_err(AppError::Secrets)?;
+    let jobs = jobset(&loaded.config, secrets);
+    Ok((loaded.config, jobs))
+}
+
+/// What the engine runs on.
+fn jobset(config: &Config, secrets: Secrets) -> JobSet {
+    JobSet {
+        jobs: config.jobs.iter().map(|job| (job.name.clone(), job.clone())).collect(),
+        workspaces: config.workspaces.clone(),
+        keys: secrets.keys,
+        secrets: secrets.values.into_iter().collect::<HashMap<_, _>>(),
+        zone_data: config::zone_data(),
+    }
+}

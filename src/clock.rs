@@ -33,12 +33,17 @@ struct Reading {
 impl Clock {
     /// The machine's clocks.
     pub fn system() -> Self {
-        Self(Arc::new(Source::System { origin: Instant::now() }))
+        Self(Arc::new(Source::System {
+            origin: Instant::now(),
+        }))
     }
 
     /// A clock that stands at `wall` until it is moved.
     pub fn manual(wall: Timestamp) -> Self {
-        let reading = Reading { wall: truncate(wall), monotonic: Duration::ZERO };
+        let reading = Reading {
+            wall: truncate(wall),
+            monotonic: Duration::ZERO,
+        };
         Self(Arc::new(Source::Manual(watch::Sender::new(reading))))
     }
 
@@ -100,7 +105,8 @@ fn truncate(at: Timestamp) -> Timestamp {
 }
 
 fn shift(at: Timestamp, by: Option<SignedDuration>) -> Timestamp {
-    by.and_then(|by| at.checked_add(by).ok()).map_or(Timestamp::MAX, truncate)
+    by.and_then(|by| at.checked_add(by).ok())
+        .map_or(Timestamp::MAX, truncate)
 }
 
 #[cfg(test)]

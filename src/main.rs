@@ -1,2 +1,2 @@
-//! x
+//! Placeholder until the command line is merged.
 fn main() {}

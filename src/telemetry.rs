@@ -1,1 +1,85 @@
-//! To be filled.
+//! Logs: structured, to the journal with fields where there is one, else as text or JSON on stderr.
+//!
+//! Each line about a run carries `job`, `run_id`, `attempt` and `trace_id`. No line carries a secret:
+//! secrets are a type that has nothing to print.
+
+use std::os::unix::fs::MetadataExt;
+
+use tracing_subscriber::filter::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, Registry, fmt};
+
+/// How log lines look where they do not go to the journal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// One object a line.
+    Json,
+}
+
+/// What is logged, and where to.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Directives such as `info` or `funcron=debug`; `info` where absent.
+    pub filter: Option<String>,
+    /// Of stderr.
+    pub format: Format,
+    /// `$JOURNAL_STREAM`: device and inode of the stream that systemd connected to the journal.
+    pub journal_stream: Option<String>,
+}
+
+/// Begins to log. Returns what was wrong with the settings, if anything was; logging begins anyhow.
+/// A second call does nothing.
+pub fn init(settings: &Settings) -> Option<String> {
+    let text = settings.filter.as_deref().unwrap_or("info");
+    let (filter, complaint) = match EnvFilter::try_new(text) {
+        Ok(filter) => (filter, None),
+        Err(error) => (
+            EnvFilter::new("info"),
+            Some(format!("log filter `{text}`: {error}; logging at `info`, write it like `info` or `funcron=debug`")),
+        ),
+    };
+    let _ = Registry::default().with(output(settings).with_filter(filter)).try_init();
+    complaint
+}
+
+type Output = Box<dyn Layer<Registry> + Send + Sync>;
+
+fn output(settings: &Settings) -> Output {
+    if settings.journal_stream.as_deref().is_some_and(is_stderr)
+        && let Ok(journal) = tracing_journald::layer()
+    {
+        return journal.with_field_prefix(Some("FUNCRON".to_owned())).boxed();
+    }
+    let stderr = fmt::layer().with_writer(std::io::stderr).with_target(false);
+    match settings.format {
+        Format::Json => stderr.json().flatten_event(true).boxed(),
+        Format::Text => {
+            let colour = std::io::IsTerminal::is_terminal(&std::io::stderr());
+            stderr.with_ansi(colour).boxed()
+        }
+    }
+}
+
+/// Whether `dev:inode` is what stderr goes to: a child of a service inherits the variable although
+/// its own stderr may go elsewhere (systemd.exec(5)).
+fn is_stderr(stream: &str) -> bool {
+    let Some((device, inode)) = stream.split_once(':') else { return false };
+    std::fs::metadata("/proc/self/fd/2").is_ok_and(|stderr| {
+        device.parse() == Ok(stderr.dev()) && inode.parse() == Ok(stderr.ino())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_that_is_not_ours_is_not_the_journal() {
+        assert!(!is_stderr("1:1"));
+        assert!(!is_stderr("nonsense"));
+    }
+}

@@ -54,17 +54,12 @@ impl Engine {
     ///
     /// # Errors
     /// Where the ledger fails.
-    pub async fn record_refused_reload(
-        &self,
-        actor: &str,
-        errors: usize,
-    ) -> Result<(), StoreError> {
-        let detail = serde_json::json!({ "errors": errors }).to_string();
+    pub async fn record_refused_reload(&self, actor: &str) -> Result<(), StoreError> {
         let event = Event {
             at: self.clock.now(),
             kind: "reload_failed",
             actor: actor.to_owned(),
-            detail,
+            detail: "{}".to_owned(),
         };
         self.ledger.record(event).await
     }

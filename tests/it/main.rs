@@ -1,1 +1,5 @@
-//! The one integration binary.
+//! The one integration binary: it links once.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
+mod systemd;
+mod tidy;

@@ -1,0 +1,179 @@
+//! The house rules that a compiler does not know: layers point down, each crate has its one module,
+//! the clock is read in one place.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Modules and their layers (ARCHITECTURE.md). A module may import what lies below its layer.
+const LAYERS: [(&str, u8); 11] = [
+    ("clock", 0),
+    ("telemetry", 0),
+    ("domain", 1),
+    ("config", 2),
+    ("guance", 2),
+    ("store", 2),
+    ("engine", 3),
+    ("audit", 3),
+    ("sandbox", 4),
+    ("app", 5),
+    ("cli", 6),
+];
+
+/// Words that may stand only in files whose path begins with one of these.
+const HOMES: &[(&str, &[&str])] = &[
+    ("sqlx::", &["src/store/"]),
+    ("reqwest::", &["src/guance/"]),
+    ("serde_yaml::", &["src/config/"]),
+    ("saphyr_parser::", &["src/config/"]),
+    ("std::env::", &["src/config/"]),
+    ("schemars::", &["src/config/"]),
+    ("minijinja::", &["src/domain/template", "src/domain/expect"]),
+    ("use cron::", &["src/domain/schedule/"]),
+    ("chrono::", &["src/domain/schedule/"]),
+    ("hyper::", &["src/sandbox/"]),
+    ("sd_notify::", &["src/app.rs", "src/app/"]),
+    ("clap::", &["src/cli/"]),
+    ("comfy_table::", &["src/cli/"]),
+    ("println!", &["src/cli/"]),
+    ("tracing_subscriber::", &["src/telemetry.rs"]),
+    ("Timestamp::now(", &["src/clock.rs"]),
+    ("SystemTime", &["src/clock.rs"]),
+    ("Zoned::now(", &["src/clock.rs"]),
+    ("Utc::now(", &["src/clock.rs"]),
+];
+
+/// What pure code cannot say.
+const NOT_IN_DOMAIN: &[&str] = &["serde", "tokio::", "std::fs", "std::net", "time::Instant", "rand::"];
+
+fn sources(root: &str) -> BTreeMap<PathBuf, String> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![PathBuf::from(root)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("the folder is there") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).expect("a source file");
+                found.insert(path, text);
+            }
+        }
+    }
+    found
+}
+
+/// A file without its comments, its doc comments and its test module: what is compiled into the
+/// product.
+fn code(text: &str) -> String {
+    let product = text.split("#[cfg(test)]").next().unwrap_or(text);
+    let lines = product.lines().filter(|line| !line.trim_start().starts_with("//"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn module_of(path: &Path) -> Option<&str> {
+    let below = path.strip_prefix("src").ok()?;
+    let first = below.components().next()?.as_os_str().to_str()?;
+    Some(first.trim_end_matches(".rs"))
+}
+
+fn layer(module: &str) -> Option<u8> {
+    LAYERS.iter().find(|(name, _)| *name == module).map(|(_, layer)| *layer)
+}
+
+#[test]
+fn every_module_has_a_layer_and_imports_only_from_below() {
+    let mut broken = Vec::new();
+    for (path, text) in sources("src") {
+        let module = module_of(&path).expect("a module");
+        if matches!(module, "main" | "lib") {
+            continue;
+        }
+        let own = layer(module).unwrap_or_else(|| panic!("{module} has no layer"));
+        for import in code(&text).split("crate::").skip(1) {
+            let name: String =
+                import.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            let allowed = name == module || layer(&name).is_some_and(|other| other < own);
+            if !allowed {
+                broken.push(format!("{}: layer {own} imports crate::{name}", path.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn every_crate_and_the_clock_stay_in_their_home() {
+    let mut broken = Vec::new();
+    for (path, text) in sources("src") {
+        let path = path.to_str().expect("a path").to_owned();
+        let code = code(&text);
+        for (word, homes) in HOMES {
+            if code.contains(word) && !homes.iter().any(|home| path.starts_with(home)) {
+                broken.push(format!("{path}: `{word}` belongs into {}", homes.join(" or ")));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn the_domain_is_pure() {
+    let mut broken = Vec::new();
+    for (path, text) in sources("src/domain") {
+        for line in code(&text).lines() {
+            for word in NOT_IN_DOMAIN {
+                if line.contains(word) {
+                    broken.push(format!("{}: {}", path.display(), line.trim()));
+                }
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn the_sandbox_and_the_verdict_share_nothing() {
+    for (path, text) in sources("src/sandbox") {
+        for word in ["crate::guance", "domain::verdict", "domain::outcome", "domain::attempt"] {
+            assert!(!code(&text).contains(word), "{}: {word}", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_audit_shares_no_code_with_the_planner() {
+    for (path, text) in sources("src/audit") {
+        for word in ["domain::schedule", "domain::plan", "crate::config", "crate::engine"] {
+            assert!(!code(&text).contains(word), "{}: {word}", path.display());
+        }
+    }
+}
+
+#[test]
+fn no_module_is_a_drawer() {
+    for (path, _) in sources("src") {
+        let name = path.file_stem().and_then(|stem| stem.to_str()).expect("a name");
+        for drawer in ["utils", "util", "common", "helpers", "misc", "types"] {
+            assert_ne!(name, drawer, "{}", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_project_stands_alone() {
+    for folder in ["src", "tests", "systemd", "migrations"] {
+        let mut folders = vec![PathBuf::from(folder)];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(&folder).expect("the folder is there") {
+                let path = entry.expect("an entry").path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if let Ok(text) = fs::read_to_string(&path) {
+                    let outside = concat!("../", "shared");
+                    assert!(!text.contains(outside), "{}", path.display());
+                }
+            }
+        }
+    }
+}
