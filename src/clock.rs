@@ -14,6 +14,10 @@ use tokio::sync::watch;
 /// invariant 11).
 pub const MAX_SLEEP: Duration = Duration::from_secs(30);
 
+/// What a clock's monotonic time begins at. Not zero, so that instants shortly before the process's
+/// start, which the quota's window needs, can be expressed on it.
+const MONOTONIC_BEGINNING: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// A source of wall time and of monotonic time. Cheap to clone; clones tell the same time.
 #[derive(Clone, Debug)]
 pub struct Clock(Arc<Source>);
@@ -55,10 +59,10 @@ impl Clock {
         }
     }
 
-    /// Time since the clock was made, which no step of the wall clock touches.
+    /// Time that no step of the wall clock touches; one day when the clock is made.
     pub fn monotonic(&self) -> Duration {
         match &*self.0 {
-            Source::System { origin } => origin.elapsed(),
+            Source::System { origin } => MONOTONIC_BEGINNING + origin.elapsed(),
             Source::Manual(reading) => reading.borrow().monotonic,
         }
     }
@@ -116,12 +120,13 @@ mod tests {
     #[test]
     fn a_manual_clock_moves_only_by_hand() {
         let clock = Clock::manual(Timestamp::UNIX_EPOCH);
+        let monotonic = clock.monotonic();
         clock.advance(Duration::from_millis(1500));
         assert_eq!(clock.now().as_microsecond(), 1_500_000);
-        assert_eq!(clock.monotonic(), Duration::from_millis(1500));
+        assert_eq!(clock.monotonic() - monotonic, Duration::from_millis(1500));
         clock.step_wall(SignedDuration::from_secs(-1));
         assert_eq!(clock.now().as_microsecond(), 500_000);
-        assert_eq!(clock.monotonic(), Duration::from_millis(1500));
+        assert_eq!(clock.monotonic() - monotonic, Duration::from_millis(1500));
     }
 
     #[test]

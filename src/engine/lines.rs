@@ -16,12 +16,48 @@ use crate::domain::workspace::WorkspaceName;
 pub(super) struct Lines {
     runs: HashMap<RunId, Run>,
     of_job: HashMap<JobName, BTreeSet<Place>>,
-    /// First and second line of each workspace: runs that only a permit is missing for.
-    ready: BTreeMap<WorkspaceName, [BTreeSet<Place>; 2]>,
+    /// Jobs with more than one run: only there can one run hold another back.
+    crowded: BTreeSet<JobName>,
+    ready: BTreeMap<WorkspaceName, Line>,
     /// Runs whose next attempt's time has not come.
     delayed: BTreeSet<Place>,
     /// When waiting any longer ends a run.
     expiries: BTreeSet<Place>,
+}
+
+/// The runs of a workspace that only a permit is missing for.
+#[derive(Debug)]
+struct Line {
+    /// Live, manual and replay runs first; catch-up and backfill behind.
+    places: [BTreeSet<Place>; 2],
+    /// What the line waits for.
+    gate: Reason,
+    /// Runs in it whose row says something else.
+    odd: BTreeSet<Place>,
+}
+
+impl Line {
+    fn new() -> Self {
+        Self { places: Default::default(), gate: Reason::InFlight, odd: BTreeSet::new() }
+    }
+
+    fn insert(&mut self, run: &Run) {
+        self.places[usize::from(!run.trigger.is_first_line())].insert(run.place());
+        if run.reason != Some(self.gate) {
+            self.odd.insert(run.place());
+        }
+    }
+
+    fn remove(&mut self, place: &Place) {
+        for line in &mut self.places {
+            line.remove(place);
+        }
+        self.odd.remove(place);
+    }
+
+    fn first(&self) -> Option<Place> {
+        self.places.iter().find_map(|line| line.first().copied())
+    }
 }
 
 impl Lines {
@@ -67,6 +103,7 @@ impl Lines {
         self.runs.insert(run.id, run);
         if crowded {
             self.look_again_at(&job);
+            self.crowded.insert(job);
         }
     }
 
@@ -78,6 +115,9 @@ impl Lines {
         };
         if let Some(places) = self.of_job.get_mut(&run.job.name) {
             places.remove(&run.place());
+            if places.len() <= 1 {
+                self.crowded.remove(&run.job.name);
+            }
             if places.is_empty() {
                 self.of_job.remove(&run.job.name);
             }
@@ -125,18 +165,15 @@ impl Lines {
     }
 
     fn stand_in_line(&mut self, run: &Run) {
-        let lines = self.ready.entry(run.job.workspace.clone()).or_default();
-        lines[usize::from(!run.trigger.is_first_line())].insert(run.place());
+        self.ready.entry(run.job.workspace.clone()).or_insert_with(Line::new).insert(run);
     }
 
     fn leave_lines(&mut self, id: RunId) {
         let Some(run) = self.runs.get(&id) else {
             return;
         };
-        if let Some(lines) = self.ready.get_mut(&run.job.workspace) {
-            for line in lines {
-                line.remove(&run.place());
-            }
+        if let Some(line) = self.ready.get_mut(&run.job.workspace) {
+            line.remove(&run.place());
         }
         if let Some(not_before) = run.not_before {
             self.delayed.remove(&(not_before, id));
@@ -171,58 +208,46 @@ impl Lines {
 
     /// Workspaces with runs in line.
     pub(super) fn workspaces(&self) -> Vec<WorkspaceName> {
-        let waiting = |lines: &[BTreeSet<Place>; 2]| lines.iter().any(|line| !line.is_empty());
-        self.ready
-            .iter()
-            .filter(|(_, lines)| waiting(lines))
-            .map(|(name, _)| name.clone())
-            .collect()
+        let waiting = self.ready.iter().filter(|(_, line)| line.first().is_some());
+        waiting.map(|(name, _)| name.clone()).collect()
     }
 
     /// The run that is next in the workspace's lines. One that its job holds back by now leaves the
     /// line until that run ends.
     pub(super) fn next(&mut self, workspace: &WorkspaceName) -> Option<Run> {
         loop {
-            let lines = self.ready.get(workspace)?;
-            let place = lines.iter().find_map(|line| line.first().copied())?;
+            let place = self.ready.get(workspace)?.first()?;
             let run = self.runs.get(&place.1).cloned();
             match run {
                 Some(run) if !self.held_back_by_its_job(&run) => return Some(run),
-                _ => {
-                    for line in self.ready.get_mut(workspace)? {
-                        line.remove(&place);
-                    }
-                }
+                _ => self.ready.get_mut(workspace)?.remove(&place),
             }
         }
     }
 
-    /// Up to `limit` runs that stand in the workspace's lines for a reason other than `gate`.
+    /// Up to `limit` runs that stand in the workspace's lines with another reason than `gate`.
     pub(super) fn waiting_otherwise(
-        &self,
+        &mut self,
         workspace: &WorkspaceName,
         gate: Reason,
         limit: usize,
     ) -> Vec<Run> {
-        let lines = self.ready.get(workspace).into_iter().flatten().flatten();
-        lines
-            .filter_map(|(_, id)| self.runs.get(id))
-            .filter(|run| run.reason != Some(gate))
-            .take(limit)
-            .cloned()
-            .collect()
+        let Some(line) = self.ready.get_mut(workspace) else { return Vec::new() };
+        if line.gate != gate {
+            line.gate = gate;
+            let says_otherwise = |place: &&Place| {
+                self.runs.get(&place.1).is_some_and(|run| run.reason != Some(gate))
+            };
+            line.odd = line.places.iter().flatten().filter(says_otherwise).copied().collect();
+        }
+        let odd = line.odd.iter().filter_map(|(_, id)| self.runs.get(id));
+        odd.take(limit).cloned().collect()
     }
 
     /// Runs held back by their job whose row says something else.
     pub(super) fn overlapping(&self) -> Vec<Run> {
-        let crowded = self
-            .of_job
-            .values()
-            .filter(|places| places.len() > 1)
-            .flatten();
-        crowded
-            .filter_map(|(_, id)| self.runs.get(id))
-            .filter(|run| run.state == RunState::Waiting && run.reason != Some(Reason::Overlap))
+        let runs = self.crowded.iter().flat_map(|job| self.of_job(job));
+        runs.filter(|run| run.state == RunState::Waiting && run.reason != Some(Reason::Overlap))
             .filter(|run| !self.is_delayed(run) && self.held_back_by_its_job(run))
             .cloned()
             .collect()

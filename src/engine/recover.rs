@@ -135,28 +135,17 @@ impl Engine {
         let hold = SignedDuration::try_from(HOLD).unwrap_or(SignedDuration::ZERO);
         let since = now.checked_sub(hold).unwrap_or(Timestamp::MIN);
         let on_this_clock = |at: Timestamp| {
+            // A wall clock set back since makes it young: held longer than needed, never shorter.
             let age = std::time::Duration::try_from(now.duration_since(at)).unwrap_or_default();
-            // Younger than this process's clock is old: saturate at its beginning and hold longer
-            // than needed, never shorter.
-            monotonic.checked_sub(age).ok_or(age)
+            monotonic.saturating_sub(age)
         };
         for hold in self.ledger.reader().holds(since).await? {
-            match on_this_clock(hold.since) {
-                Ok(at) => self
-                    .permits
-                    .hold(&hold.workspace, &hold.origin, &hold.key, at),
-                Err(_) => self.permits.hold(
-                    &hold.workspace,
-                    &hold.origin,
-                    &hold.key,
-                    std::time::Duration::ZERO,
-                ),
-            }
+            let at = on_this_clock(hold.since);
+            self.permits.hold(&hold.workspace, &hold.origin, &hold.key, at);
         }
         for (origin, key) in self.permits.keys() {
             if let Some(held) = self.ledger.reader().key_held_since(&origin, &key).await? {
-                let at = on_this_clock(held).unwrap_or_default();
-                self.permits.hold_key(&origin, &key, at);
+                self.permits.hold_key(&origin, &key, on_this_clock(held));
             }
         }
         Ok(())
