@@ -5,7 +5,7 @@ use jiff::civil::DateTime;
 
 use super::search::Calendar;
 use super::zone::{Stretch, Wall};
-use super::{Inner, Rule, Tick, TickKind, floor_second};
+use super::{DstGap, Inner, Rule, Tick, TickKind, floor_second};
 
 /// How many swallowed local times are named before the rest is "and more".
 const NAMED: usize = 3;
@@ -21,7 +21,7 @@ impl Inner {
             })
         };
         if second == stretch.start && stretch.fresh() < stretch.opens() {
-            return swallowed(fixed(), &stretch, tick.kind);
+            return swallowed(fixed(), &stretch, self.dst.gap, tick.kind);
         }
         let wall = stretch.wall(second);
         let repeated = wall >= stretch.repeats();
@@ -44,6 +44,7 @@ impl Inner {
 fn swallowed<'a>(
     fixed: impl Iterator<Item = &'a Calendar>,
     after: &Stretch,
+    gap: DstGap,
     kind: TickKind,
 ) -> Option<String> {
     let mut lost: Vec<Wall> = Vec::new();
@@ -75,10 +76,10 @@ fn swallowed<'a>(
     if lost.len() > NAMED {
         names.push("more".to_owned());
     }
-    let (verb, noun) = match names.len() {
+    let verb = match names.len() {
         0 => return None,
-        1 => ("does", "it"),
-        _ => ("do", "they"),
+        1 => "does",
+        _ => "do",
     };
     let last = names.pop()?;
     let names = if names.is_empty() {
@@ -86,11 +87,13 @@ fn swallowed<'a>(
     } else {
         format!("{} and {last}", names.join(", "))
     };
-    let fate = match (kind, noun) {
-        (TickKind::Fire, "it") => "it is due right after",
-        (TickKind::Fire, _) => "they are due once, right after",
-        (TickKind::SkippedByGap, "it") => "it is skipped (dst.gap: skip)",
-        (TickKind::SkippedByGap, _) => "they are skipped (dst.gap: skip)",
+    let fate = match (gap, kind) {
+        (DstGap::RunAfter, _) if lost.len() == 1 => "it is due right after",
+        (DstGap::RunAfter, _) => "they are due once, right after",
+        (DstGap::Skip, TickKind::SkippedByGap) => "skipped (dst.gap: skip)",
+        (DstGap::Skip, TickKind::Fire) => {
+            "skipped (dst.gap: skip), but another tick is due right after"
+        }
     };
     Some(format!(
         "{names} {verb} not exist, the clocks jump from {} to {}: {fate}",

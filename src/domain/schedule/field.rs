@@ -2,114 +2,12 @@
 //! wrong with it.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::ops::RangeInclusive;
 
 use super::days::DayRule;
 use super::error::{Fault, ScheduleError};
 use super::hash::stable;
-
-/// Which field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unit {
-    Second,
-    Minute,
-    Hour,
-    DayOfMonth,
-    Month,
-    DayOfWeek,
-    Year,
-}
-
-impl Unit {
-    /// First and last value.
-    pub(super) const fn range(self) -> (u16, u16) {
-        match self {
-            Self::Second | Self::Minute => (0, 59),
-            Self::Hour => (0, 23),
-            Self::DayOfMonth => (1, 31),
-            Self::Month => (1, 12),
-            Self::DayOfWeek => (0, 6),
-            Self::Year => (1970, 2100),
-        }
-    }
-
-    /// Last value that may be written: Sunday is 7, too.
-    const fn last_written(self) -> u16 {
-        match self {
-            Self::DayOfWeek => 7,
-            _ => self.range().1,
-        }
-    }
-
-    /// Names of the values, from the first on; the first three letters do as well.
-    pub(super) const fn names(self) -> &'static [&'static str] {
-        match self {
-            Self::Month => &[
-                "january",
-                "february",
-                "march",
-                "april",
-                "may",
-                "june",
-                "july",
-                "august",
-                "september",
-                "october",
-                "november",
-                "december",
-            ],
-            Self::DayOfWeek => &[
-                "sunday",
-                "monday",
-                "tuesday",
-                "wednesday",
-                "thursday",
-                "friday",
-                "saturday",
-            ],
-            _ => &[],
-        }
-    }
-
-    /// What [`stable`] is given, and the range that `H` alone spans. `None`: no `H` here.
-    const fn hashed(self) -> Option<(&'static str, (u16, u16))> {
-        Some(match self {
-            Self::Second => ("cron:second", self.range()),
-            Self::Minute => ("cron:minute", self.range()),
-            Self::Hour => ("cron:hour", self.range()),
-            Self::DayOfMonth => ("cron:day_of_month", (1, 28)),
-            Self::Month => ("cron:month", self.range()),
-            Self::DayOfWeek => ("cron:day_of_week", self.range()),
-            Self::Year => return None,
-        })
-    }
-
-    /// The unit of `@every` that a step of this field is often meant as.
-    const fn every(self) -> Option<char> {
-        match self {
-            Self::Second => Some('s'),
-            Self::Minute => Some('m'),
-            Self::Hour => Some('h'),
-            Self::DayOfMonth => Some('d'),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for Unit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Second => "second",
-            Self::Minute => "minute",
-            Self::Hour => "hour",
-            Self::DayOfMonth => "day-of-month",
-            Self::Month => "month",
-            Self::DayOfWeek => "day-of-week",
-            Self::Year => "year",
-        })
-    }
-}
+use super::unit::Unit;
 
 /// A parsed field.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -156,9 +54,8 @@ pub(super) fn parse(
     errors: &mut Vec<ScheduleError>,
 ) -> Field {
     if text == "?" && matches!(unit, Unit::DayOfMonth | Unit::DayOfWeek) {
-        let begins_with_star = false;
         return Field {
-            begins_with_star,
+            begins_with_star: false,
             ..Field::every(unit)
         };
     }
@@ -340,7 +237,9 @@ fn day_of_week_rule(item: &str) -> Result<DayRule, Fault> {
 fn parse_value(unit: Unit, text: &str) -> Result<u16, Fault> {
     let (low, high) = (unit.range().0, unit.last_written());
     if text.is_empty() {
-        return Err(Fault::new("a value is missing"));
+        return Err(
+            Fault::new("a value is missing").hint("ranges are written without blanks, as in `1-5`")
+        );
     }
     if text.bytes().all(|b| b.is_ascii_digit()) {
         // Too many digits for a u16 are too large for any field.

@@ -3,8 +3,8 @@
 //! # Invariants
 //! - Every tick is a whole second, and [`Schedule::next_after`]`(t)` is later than `t` on every call.
 //! - The search for the next date and time runs on the wall clock of the job's zone, counted as if
-//!   it were UTC ([`search`], the only place where the `cron` crate works; it is never given a
-//!   zone, since its own handling of one loses ticks and goes back in time). [`zone`] maps the
+//!   it were UTC (`search`, the only place where the `cron` crate works; it is never given a
+//!   zone, since its own handling of one loses ticks and goes back in time). `zone` maps the
 //!   wall clock to instants with jiff's transitions.
 //! - All of it is a function of the expressions, the job's name and the zone's data.
 //!
@@ -21,7 +21,7 @@
 //! | `L`, `L-n`, `LW` | day of month | the last day, the n-th before it, the last weekday (Monday to Friday) |
 //! | `nW` | day of month | the weekday nearest to day n within the month; none in a month without a day n |
 //! | `dL`, `d#k` | day of week | the month's last day d; its k-th, none in a month that has fewer |
-//! | `H`, `H/n`, `H(a-b)`, `H(a-b)/n` | any field but year | a stable value of the job's own, see [`hash`] |
+//! | `H`, `H/n`, `H(a-b)`, `H(a-b)/n` | any field but year | a stable value of the job's own, see the module `hash` |
 //!
 //! Lists join any of these with commas, but `?`. `L`, `W` and `H` are capitals: a small `l` is too
 //! near to a `1`.
@@ -52,6 +52,7 @@ mod search;
 mod special;
 #[cfg(test)]
 mod tests;
+mod unit;
 mod zone;
 
 use std::fmt;

@@ -5,9 +5,10 @@ use std::ops::Range;
 use jiff::tz::TimeZone;
 
 use super::error::{Fault, ScheduleError};
-use super::field::{self, Field, Unit};
+use super::field::{self, Field};
 use super::search::{Calendar, Fields};
 use super::special::{self, Special};
+use super::unit::Unit;
 use super::zone::Wall;
 use super::{Inner, Rule, ScheduleSpec};
 

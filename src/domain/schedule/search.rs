@@ -10,11 +10,12 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::str::FromStr;
 
-use chrono::{DateTime, NaiveTime, Utc};
+use chrono::{DateTime, Utc};
 
 use super::days::{DaySet, DayTest};
 use super::error::Fault;
-use super::field::{Field, Unit};
+use super::field::Field;
+use super::unit::Unit;
 use super::zone::Wall;
 
 /// No more days in a row are looked at and rejected than the crate has years for.
@@ -111,7 +112,7 @@ impl Arm {
             let found = self.cron.after(&after).next()?;
             match &self.days {
                 Some(days) if !days.matches(found.date_naive()) => {
-                    after = found.date_naive().and_time(LAST_SECOND).and_utc();
+                    after = found.date_naive().and_hms_opt(23, 59, 59)?.and_utc();
                 }
                 _ => return Some(Wall(found.timestamp())),
             }
@@ -119,11 +120,6 @@ impl Arm {
         None
     }
 }
-
-const LAST_SECOND: NaiveTime = match NaiveTime::from_hms_opt(23, 59, 59) {
-    Some(time) => time,
-    None => NaiveTime::MIN,
-};
 
 /// A set as the crate reads it: `*` where it is whole (which it keeps without a set), else runs.
 fn numbers(unit: Unit, set: &BTreeSet<u16>) -> String {

@@ -105,9 +105,11 @@ impl Stretch {
 
 /// The first tick of `calendar` strictly after `second`, which `stretch` holds.
 ///
-/// Stretch by stretch: `found` is the first match at or after `from` on the wall clock, and is
-/// looked for again only where the wall clock goes back behind `from` or `found` fell into a gap.
-/// That makes one or two searches a call, however many changes of the clocks lie between.
+/// Stretch by stretch: `found` is the first match at or after `from` on the wall clock. It is looked
+/// for again only where the wall clock goes back behind `from`, or where `found` fell into a gap:
+/// a repetition that begins at or after `from` holds no match, or `found` would be before its end.
+/// That makes few searches a call, however many changes of the clocks lie between, and an
+/// exhausted calendar ends the walk at the next of them.
 pub(super) fn next(
     calendar: &Calendar,
     zone: &TimeZone,

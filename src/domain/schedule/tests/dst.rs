@@ -449,7 +449,7 @@ fn a_moved_merged_skipped_or_repeated_tick_is_explained() {
             dst(DstGap::Skip, DstOverlap::First),
             spring
         ),
-        "02:00, 02:01, 02:02 and more do not exist, the clocks jump from 02:00 to 03:00: they are skipped (dst.gap: skip)"
+        "02:00, 02:01, 02:02 and more do not exist, the clocks jump from 02:00 to 03:00: skipped (dst.gap: skip)"
     );
     assert_eq!(
         explained(
@@ -459,6 +459,15 @@ fn a_moved_merged_skipped_or_repeated_tick_is_explained() {
             "2011-12-30T00:00:00Z"
         ),
         "2011-12-30 12:00 does not exist, the clocks jump from 2011-12-30 00:00 to 00:00: it is due right after"
+    );
+    assert_eq!(
+        explained(
+            &["0,30 2,3 * * *"],
+            ny,
+            dst(DstGap::Skip, DstOverlap::First),
+            spring
+        ),
+        "02:00 and 02:30 do not exist, the clocks jump from 02:00 to 03:00: skipped (dst.gap: skip), but another tick is due right after"
     );
     let autumn = "2026-11-01T05:20:00Z";
     assert_eq!(
@@ -484,4 +493,22 @@ fn a_moved_merged_skipped_or_repeated_tick_is_explained() {
         explained(&["@every 1h"], ny, FIRST, "2026-07-01T00:00:00Z"),
         ""
     );
+}
+
+#[test]
+fn a_minutely_job_runs_every_minute_of_a_day_of_23_and_of_25_hours() {
+    let minutely = schedule("* * * * *", "America/New_York");
+    for (from, through, count) in [
+        ("2026-03-08T05:00:00Z", "2026-03-09T04:00:00Z", 23 * 60),
+        ("2026-11-01T04:00:00Z", "2026-11-02T05:00:00Z", 25 * 60),
+    ] {
+        let mut before = at(from);
+        let mut ticks = 0;
+        for tick in minutely.ticks(at(from), at(through)) {
+            assert_eq!(tick.at.as_second() - before.as_second(), 60);
+            before = tick.at;
+            ticks += 1;
+        }
+        assert_eq!(ticks, count, "{from}");
+    }
 }

@@ -257,8 +257,14 @@ fn what_is_wrong_is_said_by_field_and_what_to_do_about_it() {
             "a * * * *",
             "minute field `a`: `a` is no minute; values are 0 to 59",
         ),
-        ("-5 * * * *", "minute field `-5`: a value is missing"),
-        ("5- * * * *", "minute field `5-`: a value is missing"),
+        (
+            "-5 * * * *",
+            "minute field `-5`: a value is missing; ranges are written without blanks, as in `1-5`",
+        ),
+        (
+            "5- * * * *",
+            "minute field `5-`: a value is missing; ranges are written without blanks, as in `1-5`",
+        ),
         (
             "*5 * * * *",
             "minute field `*5`: `*` stands alone or with a step; write `*`, or `*/2` for every second value",
@@ -469,6 +475,24 @@ fn what_is_wrong_is_said_by_field_and_what_to_do_about_it() {
     ] {
         assert_eq!(errors(expression), [wrong], "{expression}");
     }
+}
+
+/// The `cron` crate reads `1 - 5` as one field.
+#[test]
+fn a_blank_always_ends_a_field() {
+    assert_eq!(
+        errors("0 9 * * 1 - 5"),
+        [
+            "day-of-week field `-`: a value is missing; ranges are written without blanks, as in `1-5`",
+            "year field `5`: 5 is below 1970"
+        ]
+    );
+    assert_eq!(
+        errors("1, 2 * * * *"),
+        [
+            "second field `1,`: a comma with nothing beside it; lists are written without blanks, as in `1,2`"
+        ]
+    );
 }
 
 #[test]
