@@ -7,14 +7,20 @@
 //! zone data.
 //!
 //! Memory does not grow with the ledger: runs arrive in the order of job and tick and are joined
-//! with the recomputed ticks as they come; of each list of faults only the first are
-//! kept, the rest are counted.
+//! with the recomputed ticks as they come ([`verify`]); of each list of faults only the first are
+//! kept, the rest are counted ([`report`]).
 
 mod calendar;
 mod definition;
 mod expression;
 mod field;
+mod report;
+mod run_rules;
 pub mod scanner;
+mod timeline;
+mod verify;
 mod zone;
 
 pub use definition::{Definition, Unreadable};
+pub use report::{Finding, Findings, LISTED, Report};
+pub use verify::{AuditError, Circumstances, verify};
