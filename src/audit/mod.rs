@@ -7,8 +7,8 @@
 //! zone data.
 //!
 //! Memory does not grow with the ledger: runs arrive in the order of job and tick and are joined
-//! with the recomputed ticks as they come ([`verify`]); of each list of faults only the first are
-//! kept, the rest are counted ([`report`]).
+//! with the recomputed ticks as they come ([`verify()`]); of each list of faults only the first are
+//! kept, the rest are counted ([`Findings`]).
 
 mod calendar;
 mod definition;

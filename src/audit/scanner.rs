@@ -1,6 +1,6 @@
 //! Every tick of a definition, worked out by brute force on the wall clock.
 //!
-//! A zone is cut into stretches of one offset ([`super::zone`]). Within a stretch the local times
+//! A zone is cut into stretches of one offset (`zone`). Within a stretch the local times
 //! run as evenly as real ones, so the scanner goes through its days, and on each day that an
 //! expression names through its times of day. What happens where two stretches meet is said
 //! nowhere else but in `in_span`. There is no search for a next tick, and so none that could

@@ -5,12 +5,13 @@
 //! run at hand. Words that are not in the contract's sets are handed on ([`Word::Foreign`]) and
 //! not refused: the auditor is there to name them.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteRow};
-use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
+use sqlx::{ConnectOptions, Row, SqliteConnection};
 
 use crate::domain::outcome::Outcome;
 use crate::domain::run::{Reason, RunState, Trigger};
@@ -20,10 +21,23 @@ const END_OF_NAMES: &str = "\u{10FFFF}";
 
 /// The ledger could not be read.
 #[derive(Debug, thiserror::Error)]
-#[error("reading {what} from the ledger")]
-pub struct ReadError {
-    what: &'static str,
-    source: sqlx::Error,
+pub enum ReadError {
+    /// Not at all.
+    #[error("cannot open the ledger {} for reading", path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says.
+        source: sqlx::Error,
+    },
+    /// Not to its end: it is damaged, or another program is in the way.
+    #[error("cannot read the ledger's table `{table}`")]
+    Table {
+        /// The table.
+        table: &'static str,
+        /// What SQLite says.
+        source: sqlx::Error,
+    },
 }
 
 /// A word of a closed set, or one that is in no version of it known here.
@@ -148,10 +162,10 @@ pub struct AuditReader {
 }
 
 impl AuditReader {
-    /// Opens the ledger at `path` read-only.
+    /// Opens the ledger at `path` read-only. The transaction ends with the reader.
     pub async fn open(path: &Path) -> Result<Self, ReadError> {
-        let opening = |source| ReadError {
-            what: "the first page",
+        let opening = |source| ReadError::Open {
+            path: path.to_owned(),
             source,
         };
         let mut connection = SqliteConnectOptions::new()
@@ -172,14 +186,6 @@ impl AuditReader {
             .await
             .map_err(opening)?;
         Ok(Self { connection })
-    }
-
-    /// Ends the transaction and closes the connection.
-    pub async fn close(self) -> Result<(), ReadError> {
-        self.connection.close().await.map_err(|source| ReadError {
-            what: "the last page",
-            source,
-        })
     }
 
     /// The details of every `prune` event, in their order.
@@ -305,13 +311,13 @@ impl AuditedRuns<'_> {
     }
 }
 
-fn reading(what: &'static str) -> impl Fn(sqlx::Error) -> ReadError {
-    move |source| ReadError { what, source }
+fn reading(table: &'static str) -> impl Fn(sqlx::Error) -> ReadError {
+    move |source| ReadError::Table { table, source }
 }
 
 /// Histories under construction, by name.
 #[derive(Default)]
-struct Histories(std::collections::BTreeMap<String, JobHistory>);
+struct Histories(BTreeMap<String, JobHistory>);
 
 impl Histories {
     fn of(&mut self, job: &str) -> &mut JobHistory {
