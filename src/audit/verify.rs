@@ -5,6 +5,7 @@
 
 use std::iter::Peekable;
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::report::{Finding, Report, timestamp};
@@ -119,7 +120,7 @@ fn horizon(prunes: Vec<String>, report: &mut Report) -> Option<i64> {
     latest
 }
 
-fn widen(span: &mut Option<(jiff::Timestamp, jiff::Timestamp)>, by: Option<(i64, i64)>) {
+fn widen(span: &mut Option<(Timestamp, Timestamp)>, by: Option<(i64, i64)>) {
     if let Some((from, until)) = by.map(|(from, until)| (timestamp(from), timestamp(until))) {
         *span = Some(span.map_or((from, until), |(f, u)| (f.min(from), u.max(until))));
     }
@@ -235,14 +236,12 @@ impl<'t, 'h> JobAudit<'t, 'h> {
     /// Leaves the current tick behind: with its run, in a gap, or as a hole.
     fn pass(&mut self, report: &mut Report) {
         if let Some((tick, interval)) = self.current {
-            let at_us = tick.at_us;
-            if self.met || !self.timeline.is_in_gap(at_us) {
-                report.ticks += 1;
-            }
-            if !self.met && !self.timeline.is_in_gap(at_us) {
+            let is_due = self.met || !self.timeline.is_in_gap(tick.at_us);
+            report.ticks += u64::from(is_due);
+            if is_due && !self.met {
                 report.holes.add(|| Finding {
                     job: Some(self.job.to_owned()),
-                    scheduled_at: Some(timestamp(at_us)),
+                    scheduled_at: Some(timestamp(tick.at_us)),
                     run_id: None,
                     what: format!("the tick has no run{}", self.zone_note(interval)),
                 });
@@ -282,7 +281,8 @@ impl<'t, 'h> JobAudit<'t, 'h> {
             .is_some_and(|definition| definition.depends_on_zone_data());
         if depends && then != now {
             format!(
-                "; it was planned with zone data {then} and recomputed with {now}, which may differ here"
+                "; it was planned with zone data {then} and recomputed with {now}, \
+                 which may differ here"
             )
         } else {
             String::new()
