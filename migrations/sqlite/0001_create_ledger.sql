@@ -31,6 +31,7 @@ CREATE TABLE job_versions (
     CHECK (until_us IS NULL OR until_us >= from_us)
 ) STRICT;
 CREATE UNIQUE INDEX job_versions_open ON job_versions (job) WHERE until_us IS NULL;
+CREATE INDEX job_versions_by_job ON job_versions (job, from_us);
 CREATE INDEX job_versions_by_hash ON job_versions (definition_hash);
 
 -- Spans (from_us, until_us] of a job's past that are still to be planned, in chunks, by the

@@ -9,6 +9,7 @@
 //! - Readers open the file read-only and see only committed rows ([`reader`]).
 //! - Bodies arrive redacted; this module could not redact them, it knows no secret.
 
+pub mod audit;
 mod claim;
 mod dialect;
 mod error;

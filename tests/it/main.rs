@@ -1,6 +1,7 @@
 //! The one integration binary: it links once.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+mod audit;
 mod ledger;
 mod schedule_oracle;
 mod systemd;

@@ -1,0 +1,136 @@
+//! What the auditor looked at and what it found.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+/// How many findings of each list are kept; the others are counted.
+pub const LISTED: usize = 1_000;
+
+/// The result of an audit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Jobs with a definition, or with a run.
+    pub jobs: u64,
+    /// Ticks that must have a run.
+    pub ticks: u64,
+    /// Runs of every trigger.
+    pub runs: u64,
+    /// Attempts of these runs.
+    pub attempts: u64,
+    /// The time whose ticks were recomputed; `None` where no definition ruled any.
+    pub span: Option<(Timestamp, Timestamp)>,
+    /// The prune horizon: ticks before it may be gone, and were not looked for.
+    pub pruned_before: Option<Timestamp>,
+    /// Ticks that have no run.
+    pub holes: Findings,
+    /// Runs that say they have a tick, and have none.
+    pub strays: Findings,
+    /// Runs of a tick that has one already.
+    pub doubles: Findings,
+    /// Runs that are under way, though nobody is there to end them.
+    pub unfinished: Findings,
+    /// Rows that contradict each other.
+    pub inconsistent: Findings,
+}
+
+/// One list of findings.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// How many there are.
+    pub total: u64,
+    /// The first of them, [`LISTED`] at most.
+    pub first: Vec<Finding>,
+}
+
+/// Something that should not be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Whose; `None` where the row does not say.
+    pub job: Option<String>,
+    /// The tick, or the instant at which it came about.
+    pub scheduled_at: Option<Timestamp>,
+    /// The run.
+    pub run_id: Option<String>,
+    /// What is wrong, in words.
+    pub what: String,
+}
+
+impl Findings {
+    pub(super) fn add(&mut self, finding: impl FnOnce() -> Finding) {
+        self.total += 1;
+        if self.first.len() < LISTED {
+            self.first.push(finding());
+        }
+    }
+
+    fn to_json(&self) -> Value {
+        self.first.iter().map(Finding::to_json).collect()
+    }
+}
+
+impl Finding {
+    fn to_json(&self) -> Value {
+        json!({
+            "job": self.job,
+            "scheduled_at": self.scheduled_at.map(shown),
+            "run_id": self.run_id,
+            "what": self.what,
+        })
+    }
+}
+
+impl Report {
+    /// Whether nothing was found.
+    pub fn is_ok(&self) -> bool {
+        self.lists().iter().all(|(_, findings)| findings.total == 0)
+    }
+
+    /// Every list with its name, as `-o json` spells it.
+    pub fn lists(&self) -> [(&'static str, &Findings); 5] {
+        [
+            ("holes", &self.holes),
+            ("strays", &self.strays),
+            ("doubles", &self.doubles),
+            ("unfinished", &self.unfinished),
+            ("inconsistent", &self.inconsistent),
+        ]
+    }
+
+    /// The object that `audit verify -o json` prints (contract, section 6).
+    pub fn to_json(&self) -> Value {
+        let mut object = json!({
+            "ok": self.is_ok(),
+            "jobs": self.jobs,
+            "ticks": self.ticks,
+            "runs": self.runs,
+            "attempts": self.attempts,
+            "from": self.span.map(|(from, _)| shown(from)),
+            "until": self.span.map(|(_, until)| shown(until)),
+            "pruned_before": self.pruned_before.map(shown),
+        });
+        for (name, findings) in self.lists() {
+            object[name] = findings.to_json();
+        }
+        object["totals"] = self
+            .lists()
+            .iter()
+            .map(|(name, findings)| ((*name).to_owned(), Value::from(findings.total)))
+            .collect();
+        object
+    }
+}
+
+/// RFC 3339 with milliseconds.
+fn shown(instant: Timestamp) -> String {
+    format!("{instant:.3}")
+}
+
+/// The instant of a number in the ledger. What lies outside of jiff's years, and was put there by
+/// no daemon, is shown as their end.
+pub(super) fn timestamp(us: i64) -> Timestamp {
+    Timestamp::from_microsecond(us).unwrap_or(if us < 0 {
+        Timestamp::MIN
+    } else {
+        Timestamp::MAX
+    })
+}

@@ -1,0 +1,323 @@
+//! `audit verify`: the recomputed ticks of every job, joined with the runs of the ledger.
+//!
+//! Both come in the order of time, so one pass over each finds every hole, stray and double. The
+//! pass holds one run, one tick, and the definitions of [`JOBS_AT_ONCE`] jobs.
+
+use std::iter::Peekable;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::report::{Finding, Report, timestamp};
+use super::run_rules;
+use super::scanner::{Tick, TickKind};
+use super::timeline::{Interval, Timeline, short};
+use crate::domain::run::{Reason, RunState, Trigger};
+use crate::store::audit::{AuditReader, AuditedRun, JobHistory, ReadError, Word};
+
+/// How many jobs' definitions are read in one go.
+const JOBS_AT_ONCE: u32 = 1_000;
+
+/// What the auditor cannot learn from the ledger.
+#[derive(Clone, Copy, Debug)]
+pub struct Circumstances<'a> {
+    /// Whether a daemon holds the ledger: only then may a run be `running`.
+    pub daemon_alive: bool,
+    /// The version of the zone data that ticks are recomputed with.
+    pub zone_data_now: &'a str,
+}
+
+/// The audit could not be made.
+#[derive(Debug, thiserror::Error)]
+#[error("auditing the ledger")]
+pub struct AuditError(#[from] ReadError);
+
+/// Recomputes every tick of every job and compares it with the ledger; changes nothing.
+pub async fn verify(
+    reader: &mut AuditReader,
+    circumstances: Circumstances<'_>,
+) -> Result<Report, AuditError> {
+    let mut report = Report::default();
+    let horizon_us = horizon(reader.prunes().await?, &mut report);
+    report.pruned_before = horizon_us.map(timestamp);
+    let mut first = String::new();
+    loop {
+        let names = reader.names(&first, JOBS_AT_ONCE + 1).await?;
+        let end = names.into_iter().nth(JOBS_AT_ONCE as usize);
+        jobs(
+            reader,
+            &first,
+            end.as_deref(),
+            horizon_us,
+            circumstances,
+            &mut report,
+        )
+        .await?;
+        match end {
+            Some(end) => first = end,
+            None => break,
+        }
+    }
+    orphans(reader, &mut report).await?;
+    Ok(report)
+}
+
+/// Audits the jobs whose names lie in `[first, end)`.
+async fn jobs(
+    reader: &mut AuditReader,
+    first: &str,
+    end: Option<&str>,
+    horizon_us: Option<i64>,
+    circumstances: Circumstances<'_>,
+    report: &mut Report,
+) -> Result<(), ReadError> {
+    let mut histories = reader.histories(first, end).await?.into_iter().peekable();
+    let mut runs = reader.runs(first, end);
+    let mut run = runs.next().await?;
+    while let Some(history) = next_job(&mut histories, run.as_ref()) {
+        let timeline = Timeline::new(&history, horizon_us, &mut report.inconsistent);
+        report.jobs += 1;
+        widen(&mut report.span, timeline.span());
+        let mut audit = JobAudit::new(&history.job, &timeline, horizon_us, circumstances);
+        while let Some(of_job) = run.take_if(|run| run.job == history.job) {
+            audit.run(&of_job, report);
+            run = runs.next().await?;
+        }
+        audit.finish(report);
+    }
+    Ok(())
+}
+
+/// The job that comes next by name, from its history or, where it has none, from its runs.
+fn next_job(
+    histories: &mut Peekable<impl Iterator<Item = JobHistory>>,
+    run: Option<&AuditedRun>,
+) -> Option<JobHistory> {
+    match (histories.peek(), run) {
+        (Some(history), Some(run)) if run.job < history.job => Some(JobHistory::unknown(&run.job)),
+        (None, Some(run)) => Some(JobHistory::unknown(&run.job)),
+        _ => histories.next(),
+    }
+}
+
+/// The latest instant before which a prune took runs.
+fn horizon(prunes: Vec<String>, report: &mut Report) -> Option<i64> {
+    let mut latest = None;
+    for detail in prunes {
+        let before = serde_json::from_str::<Value>(&detail)
+            .ok()
+            .and_then(|detail| detail["before_us"].as_i64());
+        match before {
+            Some(before) => latest = latest.max(Some(before)),
+            None => report.inconsistent.add(|| Finding {
+                job: None,
+                scheduled_at: None,
+                run_id: None,
+                what: format!("a prune's event does not say before when it took runs: {detail}"),
+            }),
+        }
+    }
+    latest
+}
+
+fn widen(span: &mut Option<(Timestamp, Timestamp)>, by: Option<(i64, i64)>) {
+    if let Some((from, until)) = by.map(|(from, until)| (timestamp(from), timestamp(until))) {
+        *span = Some(span.map_or((from, until), |(f, u)| (f.min(from), u.max(until))));
+    }
+}
+
+async fn orphans(reader: &mut AuditReader, report: &mut Report) -> Result<(), ReadError> {
+    let (total, first) = reader.orphans(super::LISTED).await?;
+    report.attempts += total;
+    let unlisted = total - first.len() as u64;
+    for orphan in first {
+        report.inconsistent.add(|| Finding {
+            job: None,
+            scheduled_at: Some(timestamp(orphan.opened_us)),
+            what: format!(
+                "attempt {} called {}, and its run is not there",
+                orphan.attempt, orphan.func_id
+            ),
+            run_id: Some(orphan.run_id),
+        });
+    }
+    report.inconsistent.total += unlisted;
+    Ok(())
+}
+
+/// The join of one job's ticks with its runs.
+struct JobAudit<'t, 'h> {
+    job: &'t str,
+    timeline: &'t Timeline<'h>,
+    horizon_us: Option<i64>,
+    circumstances: Circumstances<'t>,
+    ticks: Box<dyn Iterator<Item = (Tick, &'t Interval<'h>)> + Send + 't>,
+    /// The first tick that is not behind the runs seen so far, and whether it has its run.
+    current: Option<(Tick, &'t Interval<'h>)>,
+    met: bool,
+    /// The last run that says it has a tick: where, and which.
+    last: Option<(i64, String)>,
+}
+
+impl<'t, 'h> JobAudit<'t, 'h> {
+    fn new(
+        job: &'t str,
+        timeline: &'t Timeline<'h>,
+        horizon_us: Option<i64>,
+        circumstances: Circumstances<'t>,
+    ) -> Self {
+        let mut ticks = timeline.ticks();
+        Self {
+            job,
+            timeline,
+            horizon_us,
+            circumstances,
+            current: ticks.next(),
+            ticks,
+            met: false,
+            last: None,
+        }
+    }
+
+    fn run(&mut self, run: &AuditedRun, report: &mut Report) {
+        report.runs += 1;
+        report.attempts += run.rows.len() as u64;
+        let pruned = self.horizon_us.is_some_and(|us| run.scheduled_us < us);
+        for what in run_rules::faults(run, pruned) {
+            report.inconsistent.add(|| self.finding(run, what));
+        }
+        if run.state == Word::Known(RunState::Running) && !self.circumstances.daemon_alive {
+            let what = "it is `running`, and no daemon lives to end it".to_owned();
+            report.unfinished.add(|| self.finding(run, what));
+        }
+        if !pruned && !self.timeline.knows(&run.definition_hash) {
+            let hash = short(&run.definition_hash);
+            let what = format!("its definition {hash} is none that the job ever had");
+            report.inconsistent.add(|| self.finding(run, what));
+        }
+        let has_tick = matches!(
+            run.trigger,
+            Word::Known(Trigger::Schedule | Trigger::Catchup)
+        );
+        if has_tick && !pruned {
+            self.place(run, report);
+        }
+    }
+
+    /// Finds the tick of a run that says it has one.
+    fn place(&mut self, run: &AuditedRun, report: &mut Report) {
+        if let Some((_, first)) = self.last.as_ref().filter(|(us, _)| *us == run.scheduled_us) {
+            let what = format!("the tick has a run already, {first}");
+            report.doubles.add(|| self.finding(run, what));
+            return;
+        }
+        self.last = Some((run.scheduled_us, run.id.clone()));
+        while self
+            .current
+            .is_some_and(|(tick, _)| tick.at_us < run.scheduled_us)
+        {
+            self.pass(report);
+        }
+        match self.current {
+            Some((tick, interval)) if tick.at_us == run.scheduled_us => {
+                self.met = true;
+                if let Some(what) = tick_fault(tick, interval, run) {
+                    report.inconsistent.add(|| self.finding(run, what));
+                }
+            }
+            _ => {
+                if let Some(what) = self.stray(run.scheduled_us) {
+                    report.strays.add(|| self.finding(run, what));
+                }
+            }
+        }
+    }
+
+    /// Leaves the current tick behind: with its run, in a gap, or as a hole.
+    fn pass(&mut self, report: &mut Report) {
+        if let Some((tick, interval)) = self.current {
+            let is_due = self.met || !self.timeline.is_in_gap(tick.at_us);
+            report.ticks += u64::from(is_due);
+            if is_due && !self.met {
+                report.holes.add(|| Finding {
+                    job: Some(self.job.to_owned()),
+                    scheduled_at: Some(timestamp(tick.at_us)),
+                    run_id: None,
+                    what: format!("the tick has no run{}", self.zone_note(interval)),
+                });
+            }
+        }
+        self.current = self.ticks.next();
+        self.met = false;
+    }
+
+    fn finish(mut self, report: &mut Report) {
+        while self.current.is_some() {
+            self.pass(report);
+        }
+    }
+
+    /// Why there is no tick at an instant; `None` where that cannot be known.
+    fn stray(&self, us: i64) -> Option<String> {
+        let Some(interval) = self.timeline.at(us) else {
+            return Some("no definition ruled the job then, or it is not planned yet".to_owned());
+        };
+        let definition = interval.definition.as_ref()?;
+        Some(if definition.enabled {
+            let note = self.zone_note(interval);
+            format!("its schedule has no tick at this instant{note}")
+        } else {
+            "the job was disabled then".to_owned()
+        })
+    }
+
+    /// What to say where other zone data may be why a tick is not where it was.
+    fn zone_note(&self, interval: &Interval<'_>) -> String {
+        let now = self.circumstances.zone_data_now;
+        let then = &interval.version.zone_data;
+        let depends = interval
+            .definition
+            .as_ref()
+            .is_some_and(|definition| definition.depends_on_zone_data());
+        if depends && then != now {
+            format!(
+                "; it was planned with zone data {then} and recomputed with {now}, \
+                 which may differ here"
+            )
+        } else {
+            String::new()
+        }
+    }
+
+    fn finding(&self, run: &AuditedRun, what: String) -> Finding {
+        Finding {
+            job: Some(self.job.to_owned()),
+            scheduled_at: Some(timestamp(run.scheduled_us)),
+            run_id: Some(run.id.clone()),
+            what,
+        }
+    }
+}
+
+/// What is wrong with the run of a tick as that tick's.
+fn tick_fault(tick: Tick, interval: &Interval<'_>, run: &AuditedRun) -> Option<String> {
+    let ruling = &interval.version.definition_hash;
+    if run.definition_hash != *ruling {
+        return Some(format!(
+            "it was planned with definition {}, and {} ruled then",
+            short(&run.definition_hash),
+            short(ruling)
+        ));
+    }
+    let is_dst_gap = run.state == Word::Known(RunState::Skipped)
+        && run.reason == Some(Word::Known(Reason::DstGap));
+    match tick.kind {
+        TickKind::SkippedByGap if !is_dst_gap => {
+            Some("the wall clock jumped over its tick, and it is not `skipped/dst_gap`".to_owned())
+        }
+        TickKind::Fire if is_dst_gap => {
+            Some("it is `skipped/dst_gap`, and no jump of the wall clock took its tick".to_owned())
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,432 @@
+//! What `audit verify` reads: the whole ledger, in the order in which it can be joined.
+//!
+//! All reads happen in one transaction of a read-only connection, so that a daemon that goes on
+//! planning cannot look like a hole. Nothing is held in memory but a batch of definitions and the
+//! run at hand. Words that are not in the contract's sets are handed on ([`Word::Foreign`]) and
+//! not refused: the auditor is there to name them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteRow};
+use sqlx::{ConnectOptions, Row, SqliteConnection};
+
+use crate::domain::outcome::Outcome;
+use crate::domain::run::{Reason, RunState, Trigger};
+
+/// No name of a job sorts after it.
+const END_OF_NAMES: &str = "\u{10FFFF}";
+
+/// The ledger could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// Not at all.
+    #[error("cannot open the ledger {} for reading", path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says.
+        source: sqlx::Error,
+    },
+    /// Not to its end: it is damaged, or another program is in the way.
+    #[error("cannot read the ledger's table `{table}`")]
+    Table {
+        /// The table.
+        table: &'static str,
+        /// What SQLite says.
+        source: sqlx::Error,
+    },
+}
+
+/// A word of a closed set, or one that is in no version of it known here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Word<T> {
+    /// One of the set.
+    Known(T),
+    /// Another.
+    Foreign(String),
+}
+
+impl<T: Copy> Word<T> {
+    fn read(text: &str, parse: impl Fn(&str) -> Option<T>) -> Self {
+        parse(text).map_or_else(|| Self::Foreign(text.to_owned()), Self::Known)
+    }
+
+    /// The word, if it is known.
+    pub fn known(&self) -> Option<T> {
+        match self {
+            Self::Known(word) => Some(*word),
+            Self::Foreign(_) => None,
+        }
+    }
+}
+
+/// What the ledger says about the time of one job: the rows of `jobs`, `job_versions` and `gaps`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobHistory {
+    /// The job's name.
+    pub job: String,
+    /// Its row of `jobs`.
+    pub cursor: Option<Cursor>,
+    /// Its rows of `job_versions`, by their beginning.
+    pub versions: Vec<Version>,
+    /// Its rows of `gaps`: spans (from, until] that are still to be planned.
+    pub gaps: Vec<(i64, i64)>,
+}
+
+/// A row of `jobs`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// The definition in force.
+    pub definition_hash: String,
+    /// Whether the job is in the configuration.
+    pub loaded: bool,
+    /// Up to where its ticks may have runs, in microseconds since the epoch.
+    pub planned_us: i64,
+}
+
+/// A row of `job_versions`: a definition and the interval (from, until] that it rules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// The SHA-256 that the definition should have.
+    pub definition_hash: String,
+    /// Its JSON text.
+    pub definition: String,
+    /// The zone data it was planned with.
+    pub zone_data: String,
+    /// Microseconds since the epoch, exclusive.
+    pub from_us: i64,
+    /// Microseconds since the epoch, inclusive; `None` while the interval is open.
+    pub until_us: Option<i64>,
+}
+
+/// A row of `runs` with its attempts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditedRun {
+    /// Its identity.
+    pub id: String,
+    /// Whose.
+    pub job: String,
+    /// What started it.
+    pub trigger: Word<Trigger>,
+    /// Its tick, in microseconds since the epoch.
+    pub scheduled_us: i64,
+    /// Where it stands.
+    pub state: Word<RunState>,
+    /// Why.
+    pub reason: Option<Word<Reason>>,
+    /// The definition it was planned with.
+    pub definition_hash: String,
+    /// Attempts opened, by the run's own count.
+    pub attempts: i64,
+    /// Those that were not throttled, by the run's own count.
+    pub counted: i64,
+    /// The rows of `attempts`, by number.
+    pub rows: Vec<AuditedAttempt>,
+}
+
+/// A row of `attempts`, without its bodies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditedAttempt {
+    /// Its number.
+    pub attempt: i64,
+    /// What became of it; `None` while it is open.
+    pub outcome: Option<Word<Outcome>>,
+    /// Why an `unknown` is one.
+    pub unknown_reason: Option<Word<Reason>>,
+    /// Whether it has an end.
+    pub finished: bool,
+    /// Whether the request is there.
+    pub has_request: bool,
+}
+
+/// An attempt whose run is not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Orphan {
+    /// The run it says it belongs to.
+    pub run_id: String,
+    /// Its number.
+    pub attempt: i64,
+    /// What it called.
+    pub func_id: String,
+    /// When, in microseconds since the epoch.
+    pub opened_us: i64,
+}
+
+/// Reads a ledger as it stood when the reader was opened.
+#[derive(Debug)]
+pub struct AuditReader {
+    connection: SqliteConnection,
+}
+
+impl AuditReader {
+    /// Opens the ledger at `path` read-only. The transaction ends with the reader.
+    pub async fn open(path: &Path) -> Result<Self, ReadError> {
+        let opening = |source| ReadError::Open {
+            path: path.to_owned(),
+            source,
+        };
+        let mut connection = SqliteConnectOptions::new()
+            .filename(path)
+            .read_only(true)
+            // Rows cross a thread one by one; the default of 50 makes the reader wait for each.
+            .row_buffer_size(1024)
+            .connect()
+            .await
+            .map_err(opening)?;
+        // The snapshot is taken by the first read within the transaction.
+        sqlx::query("BEGIN")
+            .execute(&mut connection)
+            .await
+            .map_err(opening)?;
+        sqlx::query("SELECT count(*) FROM sqlite_schema")
+            .execute(&mut connection)
+            .await
+            .map_err(opening)?;
+        Ok(Self { connection })
+    }
+
+    /// The details of every `prune` event, in their order.
+    pub async fn prunes(&mut self) -> Result<Vec<String>, ReadError> {
+        sqlx::query_scalar("SELECT detail FROM events WHERE kind = 'prune' ORDER BY at_us, id")
+            .fetch_all(&mut self.connection)
+            .await
+            .map_err(reading("events"))
+    }
+
+    /// Up to `limit` names of jobs from `first` on, in order, from all tables but `runs`.
+    pub async fn names(&mut self, first: &str, limit: u32) -> Result<Vec<String>, ReadError> {
+        sqlx::query_scalar(
+            "SELECT name FROM jobs WHERE name >= $1
+             UNION SELECT job FROM job_versions WHERE job >= $1
+             UNION SELECT job FROM gaps WHERE job >= $1
+             ORDER BY 1 LIMIT $2",
+        )
+        .bind(first)
+        .bind(limit)
+        .fetch_all(&mut self.connection)
+        .await
+        .map_err(reading("jobs"))
+    }
+
+    /// The histories of the jobs whose names lie in `[first, end)`, by name. No `end`: all.
+    pub async fn histories(
+        &mut self,
+        first: &str,
+        end: Option<&str>,
+    ) -> Result<Vec<JobHistory>, ReadError> {
+        let end = end.unwrap_or(END_OF_NAMES);
+        let cursors = sqlx::query(
+            "SELECT name, definition_hash, loaded FROM jobs
+             WHERE name >= $1 AND name < $2 ORDER BY name",
+        );
+        let versions = sqlx::query(
+            "SELECT job, definition_hash, definition, zone_data, from_us, until_us
+             FROM job_versions WHERE job >= $1 AND job < $2 ORDER BY job, from_us, id",
+        );
+        let gaps = sqlx::query(
+            "SELECT job, from_us, until_us FROM gaps
+             WHERE job >= $1 AND job < $2 ORDER BY job, until_us",
+        );
+        let mut histories = Histories::default();
+        let (planned_us, reached_us) = self.reach().await?;
+        let connection = &mut self.connection;
+        let rows = cursors.bind(first).bind(end).fetch_all(&mut *connection);
+        for row in rows.await.map_err(reading("jobs"))? {
+            histories.cursor(&row, planned_us, reached_us).map_err(reading("jobs"))?;
+        }
+        let rows = versions.bind(first).bind(end).fetch_all(&mut *connection);
+        for row in rows.await.map_err(reading("job_versions"))? {
+            histories.version(&row).map_err(reading("job_versions"))?;
+        }
+        let rows = gaps.bind(first).bind(end).fetch_all(&mut *connection);
+        for row in rows.await.map_err(reading("gaps"))? {
+            histories.gap(&row).map_err(reading("gaps"))?;
+        }
+        Ok(histories.0.into_values().collect())
+    }
+
+    /// The planner's cursor, and how far runs reach beyond it: a burst is planned in several
+    /// transactions, and the cursor passes its instant with the last. In between, ticks may have
+    /// their runs and need not.
+    async fn reach(&mut self) -> Result<(i64, i64), ReadError> {
+        let row = sqlx::query(
+            "SELECT coalesce((SELECT planned_us FROM planner), 0),
+                    coalesce((SELECT max(scheduled_us) FROM runs), 0)",
+        )
+        .fetch_one(&mut self.connection)
+        .await
+        .map_err(reading("planner"))?;
+        let planned_us: i64 = row.try_get(0).map_err(reading("planner"))?;
+        let last_us: i64 = row.try_get(1).map_err(reading("planner"))?;
+        Ok((planned_us, planned_us.max(last_us)))
+    }
+
+    /// The runs of the jobs whose names lie in `[first, end)`, by job, tick and id.
+    pub fn runs<'r>(&'r mut self, first: &'r str, end: Option<&'r str>) -> AuditedRuns<'r> {
+        let rows = sqlx::query(
+            "SELECT r.id, r.job, r.trigger, r.scheduled_us, r.state, r.reason, r.definition_hash,
+                    r.attempts, r.counted, a.attempt, a.outcome, a.unknown_reason,
+                    a.finished_us IS NOT NULL, a.request <> '' AND a.request_bytes > 0
+             FROM runs r LEFT JOIN attempts a ON a.run_id = r.id
+             WHERE r.job >= $1 AND r.job < $2
+             ORDER BY r.job, r.scheduled_us, r.id, a.attempt",
+        )
+        .bind(first)
+        .bind(end.unwrap_or(END_OF_NAMES))
+        .fetch(&mut self.connection);
+        AuditedRuns { rows, next: None }
+    }
+
+    /// The attempts whose runs are not there: how many, and the first of them.
+    pub async fn orphans(&mut self, limit: usize) -> Result<(u64, Vec<Orphan>), ReadError> {
+        let mut rows = sqlx::query(
+            "SELECT a.run_id, a.attempt, a.func_id, a.opened_us FROM attempts a
+             WHERE NOT EXISTS (SELECT 1 FROM runs r WHERE r.id = a.run_id)
+             ORDER BY a.run_id, a.attempt",
+        )
+        .fetch(&mut self.connection);
+        let (mut total, mut first) = (0, Vec::new());
+        while let Some(row) = rows.next().await {
+            let row = row.map_err(reading("attempts"))?;
+            total += 1;
+            if first.len() < limit {
+                first.push(orphan(&row).map_err(reading("attempts"))?);
+            }
+        }
+        Ok((total, first))
+    }
+}
+
+/// The runs of a range of jobs, one by one.
+pub struct AuditedRuns<'r> {
+    rows: BoxStream<'r, Result<SqliteRow, sqlx::Error>>,
+    /// The run whose last attempt may not have come yet.
+    next: Option<AuditedRun>,
+}
+
+impl AuditedRuns<'_> {
+    /// The next run with all of its attempts.
+    pub async fn next(&mut self) -> Result<Option<AuditedRun>, ReadError> {
+        while let Some(row) = self.rows.next().await {
+            let row = row.map_err(reading("runs"))?;
+            let attempt = attempt(&row).map_err(reading("attempts"))?;
+            let id: &str = row.try_get(0).map_err(reading("runs"))?;
+            if let Some(run) = self.next.as_mut().filter(|run| run.id == id) {
+                run.rows.extend(attempt);
+                continue;
+            }
+            let mut run = run(&row).map_err(reading("runs"))?;
+            run.rows.extend(attempt);
+            if let Some(whole) = self.next.replace(run) {
+                return Ok(Some(whole));
+            }
+        }
+        Ok(self.next.take())
+    }
+}
+
+fn reading(table: &'static str) -> impl Fn(sqlx::Error) -> ReadError {
+    move |source| ReadError::Table { table, source }
+}
+
+/// Histories under construction, by name.
+#[derive(Default)]
+struct Histories(BTreeMap<String, JobHistory>);
+
+impl Histories {
+    fn of(&mut self, job: &str) -> &mut JobHistory {
+        self.0
+            .entry(job.to_owned())
+            .or_insert_with(|| JobHistory::unknown(job))
+    }
+
+    fn cursor(
+        &mut self,
+        row: &SqliteRow,
+        planned_us: i64,
+        reached_us: i64,
+    ) -> Result<(), sqlx::Error> {
+        let history = self.of(row.try_get(0)?);
+        history.cursor = Some(Cursor {
+            definition_hash: row.try_get(1)?,
+            loaded: row.try_get(2)?,
+            planned_us: reached_us,
+        });
+        if reached_us > planned_us {
+            history.gaps.push((planned_us, reached_us));
+        }
+        Ok(())
+    }
+
+    fn version(&mut self, row: &SqliteRow) -> Result<(), sqlx::Error> {
+        self.of(row.try_get(0)?).versions.push(Version {
+            definition_hash: row.try_get(1)?,
+            definition: row.try_get(2)?,
+            zone_data: row.try_get(3)?,
+            from_us: row.try_get(4)?,
+            until_us: row.try_get(5)?,
+        });
+        Ok(())
+    }
+
+    fn gap(&mut self, row: &SqliteRow) -> Result<(), sqlx::Error> {
+        let span = (row.try_get(1)?, row.try_get(2)?);
+        self.of(row.try_get(0)?).gaps.push(span);
+        Ok(())
+    }
+}
+
+impl JobHistory {
+    /// The history of a job of which no table but `runs` has heard.
+    pub fn unknown(job: &str) -> Self {
+        Self {
+            job: job.to_owned(),
+            cursor: None,
+            versions: Vec::new(),
+            gaps: Vec::new(),
+        }
+    }
+}
+
+fn run(row: &SqliteRow) -> Result<AuditedRun, sqlx::Error> {
+    let reason: Option<&str> = row.try_get(5)?;
+    Ok(AuditedRun {
+        id: row.try_get(0)?,
+        job: row.try_get(1)?,
+        trigger: Word::read(row.try_get(2)?, Trigger::parse),
+        scheduled_us: row.try_get(3)?,
+        state: Word::read(row.try_get(4)?, RunState::parse),
+        reason: reason.map(|reason| Word::read(reason, Reason::parse)),
+        definition_hash: row.try_get(6)?,
+        attempts: row.try_get(7)?,
+        counted: row.try_get(8)?,
+        rows: Vec::new(),
+    })
+}
+
+fn attempt(row: &SqliteRow) -> Result<Option<AuditedAttempt>, sqlx::Error> {
+    let Some(attempt) = row.try_get(9)? else {
+        return Ok(None);
+    };
+    let outcome: Option<&str> = row.try_get(10)?;
+    let unknown_reason: Option<&str> = row.try_get(11)?;
+    Ok(Some(AuditedAttempt {
+        attempt,
+        outcome: outcome.map(|outcome| Word::read(outcome, Outcome::parse)),
+        unknown_reason: unknown_reason.map(|reason| Word::read(reason, Reason::parse)),
+        finished: row.try_get(12)?,
+        has_request: row.try_get(13)?,
+    }))
+}
+
+fn orphan(row: &SqliteRow) -> Result<Orphan, sqlx::Error> {
+    Ok(Orphan {
+        run_id: row.try_get(0)?,
+        attempt: row.try_get(1)?,
+        func_id: row.try_get(2)?,
+        opened_us: row.try_get(3)?,
+    })
+}

@@ -1,0 +1,7 @@
+//! `audit verify` on real files: ledgers that are whole, and ledgers that someone has been at.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod ledger;
+mod runs;
+mod ticks;
