@@ -8,6 +8,7 @@
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use bytes::Bytes;
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
@@ -92,7 +93,7 @@ pub(super) struct Gateway {
 struct Arrival {
     head: Parts,
     /// `None` where it is larger than [`MAX_REQUEST`].
-    body: Option<Vec<u8>>,
+    body: Option<Bytes>,
     at: Instant,
     wall: jiff::Timestamp,
     trace_id: String,
@@ -133,7 +134,7 @@ impl Gateway {
     ) -> Result<Response<Body>, Severed> {
         let (head, body) = request.into_parts();
         let body = match Limited::new(body, MAX_REQUEST).collect().await {
-            Ok(body) => Some(body.to_bytes().to_vec()),
+            Ok(body) => Some(body.to_bytes()),
             Err(error) if error.is::<http_body_util::LengthLimitError>() => None,
             Err(_) => return Err(Severed::Closed),
         };

@@ -217,7 +217,8 @@ fn first(envelope: &str, length: usize) -> Bytes {
     Bytes::copy_from_slice(&envelope.as_bytes()[..length])
 }
 
-/// One piece, then the end of the connection. The pause between lets the server write the piece.
+/// One piece, then the end of the connection. The pause between lets the server write the piece:
+/// a body that is short of its length at once takes what is still buffered with it.
 fn cut_off(piece: Bytes) -> impl Stream<Item = Result<Bytes, Severed>> + Send {
     stream::unfold(Some(piece), |piece| async {
         match piece {

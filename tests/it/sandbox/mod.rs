@@ -159,6 +159,19 @@ async fn the_record_says_who_asked_for_what_and_what_came_of_it() {
 }
 
 #[tokio::test]
+async fn latency_shows_in_the_cost() {
+    let sandbox = start(Options {
+        latency: Duration::from_millis(30),
+        ..Options::default()
+    })
+    .await;
+    let envelope = call(&sandbox, "sandbox__ok.null", json!({})).await.json();
+    let cost = envelope["content"]["reqCost"].as_u64().unwrap();
+    // The cost is by the wall clock, which is not exact to the millisecond.
+    assert!(cost >= 25, "{cost}");
+}
+
+#[tokio::test]
 async fn one_connection_carries_many_requests() {
     let sandbox = unlimited(Generation::V1).await;
     let body = json!({ "funcId": "sandbox__ok.null" }).to_string();
