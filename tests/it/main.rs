@@ -3,6 +3,7 @@
 
 mod audit;
 mod ledger;
+mod sandbox;
 mod schedule_oracle;
 mod systemd;
 mod tidy;
