@@ -86,8 +86,7 @@ impl Schedule {
                     Ok(at) => last = Some(at),
                     Err(_) => errors.push(bad("no instant")),
                 }
-            } else if !text.starts_with('@')
-                && !(5..=7).contains(&text.split_whitespace().count())
+            } else if !text.starts_with('@') && !(5..=7).contains(&text.split_whitespace().count())
             {
                 errors.push(bad("a cron expression has 5 to 7 fields"));
             }
