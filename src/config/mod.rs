@@ -1,1 +1,326 @@
-//! To be filled.
+//! `jobs.yaml`, files of secrets and the environment: everything a person configures.
+//!
+//! A configuration is read in four steps, each of which reports all it finds and goes on:
+//! [`file`] reads the bytes, [`tree`] makes a tree in which every node knows its place (and
+//! refuses bombs), [`raw`] reads the tree into the shapes of the contract, [`jobs`] and
+//! [`workspaces`] make of them the types of [`crate::domain`]. Scalars mean what `serde_yaml`
+//! says they mean ([`scalar`]).
+//!
+//! Invariants: no message holds a secret; nothing panics; the work and the memory are bounded
+//! whatever the files hold (guarantee G7); a key is read, or refused, never ignored.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+pub mod definition;
+mod environment;
+mod error;
+mod file;
+mod jobs;
+mod kwargs;
+mod lint;
+mod peers;
+mod quantity;
+mod raw;
+mod read;
+mod reference;
+mod retry;
+mod scalar;
+mod schema;
+mod secrets;
+mod syntax;
+mod tree;
+mod unsupported;
+mod url;
+mod value;
+mod workspaces;
+
+pub use environment::{Environment, NotFound, find_config};
+pub use error::{ConfigErrors, Diagnostic, Severity};
+pub use schema::schema;
+pub use secrets::{Secrets, Unresolved, resolve, resolve_in};
+pub use url::DatabaseUrl;
+
+use crate::domain::job::Job;
+use crate::domain::workspace::{Workspace, WorkspaceName};
+use error::{Position, Problem, Report};
+use file::Limit;
+use read::{At, Context, Key, Named, Read};
+use scalar::Scalar;
+use tree::{Budget, Tree};
+
+/// A configuration, checked. Its secrets are references still.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The ledger, as the file says; flag and environment go before it
+    /// ([`Environment::database`]).
+    pub database: DatabaseUrl,
+    /// How long calls under way may take to end after SIGTERM.
+    pub drain_timeout: Duration,
+    /// By name.
+    pub workspaces: BTreeMap<WorkspaceName, Workspace>,
+    /// In the order of the files.
+    pub jobs: Vec<Arc<Job>>,
+}
+
+/// A configuration and what was seen while it was read.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// What works and is probably not meant, by file and place.
+    pub warnings: Vec<Diagnostic>,
+    /// Every file read, the main one first.
+    pub files: Vec<PathBuf>,
+    /// Where the schedule of each job stands; none of a job of manual starts alone.
+    schedules: Vec<Option<Position>>,
+}
+
+impl Loaded {
+    /// Warnings of jobs whose schedule has no tick after `now`. Apart from the others because
+    /// they depend on the time, which is not read here.
+    pub fn exhausted(&self, now: Timestamp) -> Vec<Diagnostic> {
+        self.config
+            .jobs
+            .iter()
+            .zip(&self.schedules)
+            .filter_map(|(job, at)| Some((job, (*at)?)))
+            .filter(|(job, _)| job.schedule.next_after(now).is_none())
+            .map(|(job, at)| Diagnostic {
+                file: self
+                    .files
+                    .get(usize::from(at.file))
+                    .cloned()
+                    .unwrap_or_default(),
+                line: at.line,
+                column: at.column,
+                path: format!("jobs.{}.schedule", job.name),
+                message: "the schedule has no tick left".to_owned(),
+                hint: Some("remove the job, or give it a new schedule".to_owned()),
+                severity: Severity::Warning,
+            })
+            .collect()
+    }
+}
+
+/// Reads a configuration and the files it includes.
+///
+/// # Errors
+/// Everything that is wrong with them, in one go.
+pub fn load(path: &Path) -> Result<Loaded, ConfigErrors> {
+    let mut loader = Loader::new(path);
+    let text = file::read(
+        path,
+        Position::default(),
+        &mut loader.limit.0,
+        &mut loader.report,
+    );
+    loader.load(path, text)
+}
+
+/// Reads a configuration from its text, as if it stood at `path`, from where it may include files.
+///
+/// # Errors
+/// Everything that is wrong with it, in one go.
+pub fn parse(text: &str, path: &Path) -> Result<Loaded, ConfigErrors> {
+    Loader::new(path).load(path, Some(text.to_owned()))
+}
+
+struct Loader {
+    report: Report,
+    budget: Budget,
+    limit: Limit,
+    trees: Vec<Option<Tree>>,
+    workspaces: Vec<(At<String>, Key<raw::Workspace>)>,
+    /// With their number in their own file.
+    jobs: Vec<(usize, At<raw::Job>)>,
+}
+
+impl Loader {
+    fn new(path: &Path) -> Self {
+        let mut report = Report::default();
+        report.add_file(path);
+        Self {
+            report,
+            budget: Budget::default(),
+            limit: Limit::default(),
+            trees: Vec::new(),
+            workspaces: Vec::new(),
+            jobs: Vec::new(),
+        }
+    }
+
+    fn load(mut self, path: &Path, text: Option<String>) -> Result<Loaded, ConfigErrors> {
+        let main = text.and_then(|text| self.main(&text));
+        if let Some(main) = &main {
+            unsupported::at_top(main, &mut self.report);
+            self.include(path, main);
+        }
+        let main = main.unwrap_or_default();
+        let database = self.database(path, &main.database);
+        let drain_timeout = main
+            .drain_timeout
+            .value()
+            .map_or(Duration::from_secs(75), |span| span.0);
+        let workspaces = self.make_workspaces();
+        let made = self.make_jobs(main.defaults);
+        let config = Config {
+            database,
+            drain_timeout,
+            workspaces,
+            jobs: Vec::new(),
+        };
+        self.finish(config, made)
+    }
+
+    fn finish(self, mut config: Config, made: Vec<jobs::Made>) -> Result<Loaded, ConfigErrors> {
+        let files = self.report.files().to_vec();
+        let warnings = self.report.finish()?;
+        let mut schedules = Vec::with_capacity(made.len());
+        for jobs::Made { job, schedule_at } in made {
+            config.jobs.push(Arc::new(job));
+            schedules.push(schedule_at);
+        }
+        Ok(Loaded {
+            config,
+            warnings,
+            files,
+            schedules,
+        })
+    }
+
+    fn main(&mut self, text: &str) -> Option<raw::Config> {
+        let mut config: raw::Config = self.section(text, 0)?;
+        self.take(&mut config.workspaces, &mut config.jobs);
+        if config.jobs.is_absent() && self.jobs.is_empty() && config.include.is_absent() {
+            let at = Position {
+                line: 1,
+                column: 1,
+                ..Position::default()
+            };
+            let problem = Problem::new("there are no jobs").hint("add some under `jobs`");
+            self.report.warning(at, "", problem);
+        }
+        Some(config)
+    }
+
+    /// Parses a file's text and reads its top. The tree is kept: kwargs are read from it later.
+    fn section<T: Read>(&mut self, text: &str, file: u16) -> Option<T> {
+        let whole = Position {
+            file,
+            ..Position::default()
+        };
+        let tree = file::clean(text, whole, &mut self.report)
+            .and_then(|text| Tree::parse(text, file, &mut self.budget, &mut self.report));
+        let section = match &tree {
+            Some(tree) if matches!(Scalar::of(tree.root()), Some(Scalar::Null)) => {
+                let problem = Problem::new("the file is empty")
+                    .hint("begin with `jobs:`; jobs.example.yaml shows all there is");
+                self.report.error(whole, "", problem);
+                None
+            }
+            Some(tree) => T::read(tree.root(), &mut Context::new(&mut self.report)),
+            None => None,
+        };
+        self.trees.push(tree);
+        section
+    }
+
+    fn take(&mut self, workspaces: &mut Key<Named<raw::Workspace>>, jobs: &mut Key<raw::Jobs>) {
+        if let Key::Given(At { value, .. }) = std::mem::take(workspaces) {
+            self.workspaces.extend(value.0);
+        }
+        if let Key::Given(At { value, at }) = jobs {
+            if value.0.is_empty() && !self.report.has_errors() {
+                let problem = Problem::new("there are no jobs").hint("add some");
+                self.report.warning(*at, "jobs", problem);
+            }
+            let jobs = std::mem::take(&mut value.0);
+            self.jobs.extend(jobs.into_iter().enumerate());
+        }
+    }
+
+    fn include(&mut self, path: &Path, main: &raw::Config) {
+        let patterns = main.include.value().map_or(&[][..], |list| &list.0);
+        for (included, _) in file::included(path, patterns, &mut self.report) {
+            let file = self.report.add_file(&included);
+            let whole = Position {
+                file,
+                ..Position::default()
+            };
+            let text = file::read(&included, whole, &mut self.limit.0, &mut self.report);
+            let Some(text) = text else {
+                self.trees.push(None);
+                continue;
+            };
+            if let Some(mut section) = self.section::<raw::Included>(&text, file) {
+                unsupported::notifiers(&section.notifiers, &mut self.report);
+                self.take(&mut section.workspaces, &mut section.jobs);
+            }
+        }
+    }
+
+    fn database(&mut self, path: &Path, key: &Key<String>) -> DatabaseUrl {
+        let Some(At { value, at }) = key.given() else {
+            return DatabaseUrl::default();
+        };
+        DatabaseUrl::parse(value, path).unwrap_or_else(|problem| {
+            self.report.error(*at, "database", problem);
+            DatabaseUrl::default()
+        })
+    }
+
+    fn make_workspaces(&mut self) -> BTreeMap<WorkspaceName, Workspace> {
+        let mut first: BTreeMap<&str, Position> = BTreeMap::new();
+        let mut made = BTreeMap::new();
+        for (name, raw) in &self.workspaces {
+            if let Some(earlier) = first.insert(&name.value, name.at) {
+                let file = self.report.file_of(earlier).display().to_string();
+                let problem = Problem::new("there is another workspace of this name").hint(
+                    format!("the first is at {file}:{}; rename one", earlier.line),
+                );
+                let path = format!("workspaces.{}", name.value);
+                self.report.error(name.at, path, problem);
+                continue;
+            }
+            if let Key::Given(raw) = raw
+                && let Some(workspace) = workspaces::make(name, raw, &mut self.report)
+            {
+                made.insert(workspace.name.clone(), workspace);
+            }
+        }
+        made
+    }
+
+    fn make_jobs(&mut self, defaults: Key<raw::Defaults>) -> Vec<jobs::Made> {
+        let defaults = match defaults {
+            Key::Given(At { value, .. }) => value,
+            Key::Absent | Key::Bad => raw::Defaults::default(),
+        };
+        let named: BTreeMap<String, Position> = self
+            .workspaces
+            .iter()
+            .map(|(name, _)| (name.value.clone(), name.at))
+            .collect();
+        let names: Vec<String> = named.keys().cloned().collect();
+        let raw_jobs = std::mem::take(&mut self.jobs);
+        let all = raw_jobs.len();
+        let mut maker = jobs::Maker::new(&self.trees, &names, defaults, &mut self.report);
+        let mut made = Vec::with_capacity(all);
+        for (index, raw) in raw_jobs {
+            if maker.is_exhausted() {
+                break;
+            }
+            made.extend(maker.make(index, raw));
+        }
+        if made.len() == all && !maker.report.has_errors() {
+            let used = made.iter().map(|made| &made.job.workspace);
+            workspaces::warn_of_unused(&named, used, &mut self.report);
+        }
+        made
+    }
+}

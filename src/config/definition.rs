@@ -1,0 +1,236 @@
+//! A job's definition as one canonical JSON text: what the ledger keeps, and hashes.
+//!
+//! Keys are those of `jobs.yaml`, in a fixed order, with every default filled in; secrets are
+//! references. The text is read back by the planner, which closes an old definition's past by
+//! the old definition, and by the auditor. So a change of meaning needs a new key, never a new
+//! meaning of an old one, and an unknown key is refused: it may bear on the ticks.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::quantity::{format_duration, parse_duration};
+use crate::domain::job::{Catchup, DefinitionHash};
+use crate::domain::schedule::{Dst, DstGap, DstOverlap, Schedule, ScheduleError, ScheduleSpec};
+use crate::domain::secret::SecretRef;
+use crate::domain::workspace::WorkspaceName;
+
+/// A definition, every default filled in, in the order of its text.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Definition {
+    pub(super) name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) description: Option<String>,
+    pub(super) labels: serde_json::Map<String, serde_json::Value>,
+    pub(super) enabled: bool,
+    pub(super) workspace: String,
+    pub(super) func_id: String,
+    pub(super) kwargs: serde_json::Value,
+    pub(super) secret_kwargs: serde_json::Map<String, serde_json::Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) return_type: Option<String>,
+    pub(super) schedule: Vec<String>,
+    pub(super) timezone: String,
+    pub(super) dst: DstText,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) starts_at: Option<InstantText>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) ends_at: Option<InstantText>,
+    pub(super) overlap: OverlapText,
+    pub(super) catchup: CatchupText,
+    pub(super) catchup_window: DurationText,
+    pub(super) start_deadline: DurationText,
+    pub(super) timeout: DurationText,
+    pub(super) deadline: DurationText,
+    pub(super) idempotent: bool,
+    pub(super) retry: RetryText,
+    pub(super) expect: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DstText {
+    pub(super) gap: GapText,
+    pub(super) overlap: RepeatText,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum GapText {
+    RunAfter,
+    Skip,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RepeatText {
+    First,
+    Last,
+    Both,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum OverlapText {
+    Skip,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum CatchupText {
+    None,
+    Latest,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RetryText {
+    pub(super) max_attempts: u32,
+    pub(super) initial_delay: DurationText,
+    pub(super) multiplier: f64,
+    pub(super) max_delay: DurationText,
+    pub(super) jitter: f64,
+    pub(super) on: Vec<String>,
+    pub(super) into_next_tick: bool,
+}
+
+/// A duration in its one spelling.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(super) struct DurationText(pub(super) Duration);
+
+impl From<DurationText> for String {
+    fn from(DurationText(duration): DurationText) -> Self {
+        format_duration(duration)
+    }
+}
+
+impl TryFrom<String> for DurationText {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        parse_duration(&text)
+            .map(Self)
+            .map_err(|problem| problem.message)
+    }
+}
+
+/// An instant in RFC 3339, in UTC.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(super) struct InstantText(pub(super) Timestamp);
+
+impl From<InstantText> for String {
+    fn from(InstantText(instant): InstantText) -> Self {
+        instant.to_string()
+    }
+}
+
+impl TryFrom<String> for InstantText {
+    type Error = jiff::Error;
+    fn try_from(text: String) -> Result<Self, jiff::Error> {
+        text.parse().map(Self)
+    }
+}
+
+/// A reference's part of a definition: `{"env": "NAME"}`.
+pub(super) fn reference(secret: &SecretRef) -> serde_json::Value {
+    match secret {
+        SecretRef::Env(name) => serde_json::json!({ "env": name }),
+        SecretRef::File(path) => serde_json::json!({ "file": path.to_string_lossy() }),
+        SecretRef::Credential(name) => serde_json::json!({ "credential": name }),
+    }
+}
+
+impl Definition {
+    /// The canonical text.
+    pub(super) fn to_json(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string(self)
+    }
+
+    /// When the job is due.
+    pub(super) fn schedule(&self) -> Result<Schedule, Vec<ScheduleError>> {
+        Schedule::parse(&ScheduleSpec {
+            expressions: &self.schedule,
+            timezone: &self.timezone,
+            dst: Dst {
+                gap: match self.dst.gap {
+                    GapText::RunAfter => DstGap::RunAfter,
+                    GapText::Skip => DstGap::Skip,
+                },
+                overlap: match self.dst.overlap {
+                    RepeatText::First => DstOverlap::First,
+                    RepeatText::Last => DstOverlap::Last,
+                    RepeatText::Both => DstOverlap::Both,
+                },
+            },
+            starts_at: self.starts_at.map(|instant| instant.0),
+            ends_at: self.ends_at.map(|instant| instant.0),
+            job: &self.name,
+        })
+    }
+
+    /// What becomes of ticks nobody was there for.
+    pub(super) const fn catchup(&self) -> Catchup {
+        match self.catchup {
+            CatchupText::None => Catchup::None,
+            CatchupText::Latest => Catchup::Latest,
+        }
+    }
+}
+
+/// The hash that a definition's text is known by.
+pub fn hash(definition: &str) -> DefinitionHash {
+    DefinitionHash(super::secrets::hex(&Sha256::digest(definition)).into())
+}
+
+/// What the planner needs of an old definition.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    /// When the job was due.
+    pub schedule: Schedule,
+    /// Whether it had ticks at all.
+    pub enabled: bool,
+    /// What became of ticks nobody was there for.
+    pub catchup: Catchup,
+    /// How far back that reached.
+    pub catchup_window: Duration,
+    /// Where its calls went.
+    pub workspace: WorkspaceName,
+    /// The function.
+    pub func_id: Arc<str>,
+}
+
+/// A stored definition that this version cannot plan by.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreadable {
+    /// Not the text of a definition, or one with keys that this version does not know.
+    #[error("a stored definition cannot be read: {0}; a newer funcron may have written it")]
+    Text(#[from] serde_json::Error),
+    /// Its schedule is no longer one: its time zone may be gone from the zone data.
+    #[error("a stored definition's schedule cannot be read: {0}")]
+    Schedule(String),
+}
+
+/// Reads a stored definition back, as far as planning needs it.
+///
+/// # Errors
+/// See [`Unreadable`]; the ledger holds a definition that this version did not write.
+pub fn read(text: &str) -> Result<Planned, Unreadable> {
+    let definition: Definition = serde_json::from_str(text)?;
+    let schedule = definition.schedule().map_err(|errors| {
+        let messages: Vec<String> = errors.into_iter().map(|error| error.message).collect();
+        Unreadable::Schedule(messages.join("; "))
+    })?;
+    Ok(Planned {
+        schedule,
+        enabled: definition.enabled,
+        catchup: definition.catchup(),
+        catchup_window: definition.catchup_window.0,
+        workspace: WorkspaceName(definition.workspace.into()),
+        func_id: definition.func_id.into(),
+    })
+}

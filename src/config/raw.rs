@@ -1,0 +1,391 @@
+//! `jobs.yaml` as it is written: every key there is, its type, and what it means.
+//!
+//! The doc comments of keys are the descriptions in the JSON Schema (`funcron schema`). Keys whose
+//! time has not come are here too: their values are checked, and using them is refused elsewhere
+//! ([`super::unsupported`]), so that none is ever silently ignored.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+use super::error::Problem;
+use super::read::{At, Context, Key, List, Named, Read, found, section};
+use super::scalar::Scalar;
+use super::tree::{Kind, Node};
+use super::value::{
+    CatchupWord, GapWord, Instant, NotifyWord, OneOrMany, OverlapWord, Rate, Real, RepeatWord,
+    ReturnTypeWord, RoleWord, Size, Span, Subtree, Whole,
+};
+use crate::domain::outcome::Outcome;
+use crate::domain::secret::SecretRef;
+
+const SECOND: u64 = 1000;
+const HOUR: u64 = 3600 * SECOND;
+const DAY: u64 = 24 * HOUR;
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const TIB: u64 = 1 << 40;
+
+section! {
+    /// funcron's configuration: where functions are called, and when.
+    Config("Config") {
+        /// The version of this format: 1.
+        version: Whole<1, 1>,
+        /// The ledger. A relative path counts from this file's directory.
+        database: String,
+        /// How long calls under way may take to end after SIGTERM.
+        drain_timeout: Span<0, HOUR>,
+        /// Guance workspaces by a name of your own.
+        workspaces: Named<Workspace>,
+        /// What jobs share: any job key but name and schedule. kwargs, labels, retry and dst are
+        /// merged key by key, others are replaced by the job's own.
+        defaults: Defaults,
+        /// The jobs.
+        jobs: Jobs,
+        /// More files of jobs and workspaces, such as jobs.d/*.yaml, from this file's directory.
+        include: List<String>,
+        /// Where alerts go. Not supported yet.
+        notifiers: Named<Subtree>,
+        /// How long the ledger keeps what. Not supported yet.
+        retention: Retention,
+        /// Pages and API. Not supported yet.
+        server: Server,
+    }
+}
+
+section! {
+    /// An included file.
+    Included("Included") {
+        /// Guance workspaces by a name of your own.
+        workspaces: Named<Workspace>,
+        /// The jobs.
+        jobs: Jobs,
+        /// Where alerts go. Not supported yet.
+        notifiers: Named<Subtree>,
+    }
+}
+
+section! {
+    /// A Guance workspace: where its OpenAPI is, with which key, and within which limits.
+    Workspace("Workspace") {
+        /// Guance's site by name (cn1, us1), TrueWatch's as truewatch-us1.
+        site: String,
+        /// The OpenAPI's address, where there is no site of a name.
+        base_url: String,
+        /// The API key: where it is found, never the key itself.
+        api_key: SecretRef,
+        /// Several keys, to spread calls over.
+        api_keys: List<SecretRef>,
+        /// Calls in any minute. The documented limits are the default.
+        quota: Quota,
+        /// Calls under way at once.
+        max_in_flight: Whole<1, 1024>,
+        /// The longest reply that is read, after decompression.
+        max_reply: Size<KIB, { 64 * MIB }>,
+        /// Allows plain http to another machine, where everyone on the way can read the key.
+        insecure: bool,
+        /// A PEM file of certificates to trust besides the system's.
+        ca_file: String,
+        /// An http proxy. None is used unless named here.
+        proxy: String,
+    }
+}
+
+section! {
+    /// Calls in any sliding minute.
+    Limits("Limits") {
+        /// With one key; 20/min is the documented limit.
+        per_key: Rate,
+        /// With all keys of the workspace; 200/min is the documented limit.
+        per_workspace: Rate,
+    }
+}
+
+/// The keys of a job that `defaults` may hold too.
+macro_rules! job_keys {
+    ($(
+        $(#[doc = $doc:expr])+
+        $key:ident $(| $alias:literal)*: $type:ty
+    ),+ $(,)?) => {
+        section! {
+            /// One job.
+            #[expect(non_snake_case, reason = "funcBody is the API document's own spelling")]
+            Job("Job") {
+                /// Its identity in the ledger, unique: 1 to 128 of a-z, 0-9, dot, dash, underscore.
+                name: String,
+                /// When it is due: cron with 5 to 7 fields, @daily and the like, @every 30s,
+                /// @at INSTANT, @manual; or a list of them.
+                schedule: OneOrMany,
+                $($(#[doc = $doc])+ $key $(| $alias)*: $type,)+
+            }
+        }
+
+        section! {
+            /// What jobs share.
+            #[expect(non_snake_case, reason = "funcBody is the API document's own spelling")]
+            Defaults("Defaults") {
+                $($(#[doc = $doc])+ $key $(| $alias)*: $type,)+
+            }
+        }
+
+        impl Job {
+            /// Takes over from `defaults` what the job does not say itself.
+            pub(super) fn inherit(&mut self, defaults: &Defaults) {
+                $(self.$key.inherit(&defaults.$key);)+
+            }
+        }
+    };
+}
+
+job_keys! {
+    /// Free text for people.
+    description: String,
+    /// For filters.
+    labels: Named<String>,
+    /// false: it has no ticks.
+    enabled: bool,
+    /// Where its calls go: a name under workspaces.
+    workspace: String,
+    /// The function: set__script.function.
+    func_id | "funcId": String,
+    /// The API document's form of kwargs and return_type.
+    funcBody: FuncBody,
+    /// The function's arguments. Texts may hold templates: "{{ scheduled_at }}".
+    kwargs: Subtree,
+    /// Arguments that are secret: where each is found, never the value itself.
+    secret_kwargs: Named<SecretRef>,
+    /// How the engine encodes the result. Leave it out: engines differ.
+    return_type: ReturnTypeWord,
+    /// An IANA time zone, such as Asia/Shanghai.
+    timezone | "timeZone": String,
+    /// What happens where the wall clock jumps.
+    dst: Dst,
+    /// No tick before this instant.
+    starts_at: Instant,
+    /// No tick after this instant.
+    ends_at: Instant,
+    /// Dates, ranges and calendars without ticks. Not supported yet.
+    except: List<String>,
+    /// Dates, ranges and calendars that alone have ticks. Not supported yet.
+    only_on: List<String>,
+    /// A stable delay per job, to spread load. Not supported yet.
+    spread: Span<0, DAY>,
+    /// What a tick does that meets an earlier run. Only skip is supported yet.
+    overlap: OverlapWord,
+    /// What happens to ticks that passed while no daemon ran. all is not supported yet.
+    catchup: CatchupWord,
+    /// How far back catch-up reaches.
+    catchup_window: Span<SECOND, { 366 * DAY }>,
+    /// How many ticks are caught up at most. Not supported yet.
+    max_catchup: Whole<1, 10_000>,
+    /// How late a run may start; later it is missed.
+    start_deadline: Span<SECOND, { 7 * DAY }>,
+    /// One attempt: connecting, sending and the whole reply.
+    timeout: Span<SECOND, HOUR>,
+    /// All attempts of a run together, from the first one's opening.
+    deadline: Span<SECOND, { 7 * DAY }>,
+    /// true: the call may be repeated although nobody knows whether it took effect.
+    idempotent: bool,
+    /// When a failed attempt is followed by another.
+    retry: Retry,
+    /// What a success must satisfy: expressions over result, content, cost_ms, duration_ms.
+    expect: List<String>,
+    /// What a run should cost at most. Not supported yet.
+    budget: Budget,
+    /// Whom to tell of what. Not supported yet.
+    notify: List<Notify>,
+}
+
+section! {
+    /// funcBody as the API document has it.
+    FuncBody("FuncBody") {
+        /// The function's arguments.
+        kwargs: Subtree,
+        /// Options of the call.
+        options: FuncOptions,
+    }
+}
+
+section! {
+    /// funcBody.options as the API document has it.
+    #[expect(non_snake_case, reason = "the API document's own spelling")]
+    FuncOptions("FuncOptions") {
+        /// How the engine encodes the result.
+        returnType: ReturnTypeWord,
+    }
+}
+
+section! {
+    /// What happens where the wall clock jumps.
+    Dst("Dst") {
+        /// To a fixed time that the jump skips.
+        gap: GapWord,
+        /// To a fixed time that comes twice.
+        overlap: RepeatWord,
+    }
+}
+
+section! {
+    /// When a failed attempt is followed by another.
+    Retry("Retry") {
+        /// Attempts in all, the first one too. Throttled ones are not counted.
+        max_attempts: Whole<1, 100>,
+        /// The wait before the second attempt.
+        initial_delay: Span<100, DAY>,
+        /// Each further wait is the one before times this.
+        multiplier: Real<1, 100>,
+        /// No wait is longer.
+        max_delay: Span<100, { 7 * DAY }>,
+        /// The share of a wait that is drawn at random: 0.2 is ± 20 %.
+        jitter: Real<0, 1>,
+        /// The outcomes that are retried, in place of the default list.
+        on: List<Outcome>,
+        /// Outcomes that are not retried, taken from the list.
+        not_on: List<Outcome>,
+        /// Whether a retry may open at or after the next tick.
+        into_next_tick: bool,
+    }
+}
+
+section! {
+    /// What a run should cost at most.
+    Budget("Budget") {
+        /// By the reply's own count.
+        cost: Span<1, DAY>,
+        /// By the clock here.
+        duration: Span<1, DAY>,
+    }
+}
+
+section! {
+    /// Whom to tell of what.
+    Notify("Notify") {
+        /// The events.
+        on: List<NotifyWord>,
+        /// After how many in a row.
+        after: Whole<1, 1000>,
+        /// A name under notifiers.
+        to: String,
+    }
+}
+
+section! {
+    /// How long the ledger keeps what.
+    Retention("Retention") {
+        /// Runs.
+        runs: Span<DAY, { 36_500 * DAY }>,
+        /// Runs that did not succeed.
+        failures: Span<DAY, { 36_500 * DAY }>,
+        /// The bodies of requests and replies.
+        bodies: Span<DAY, { 36_500 * DAY }>,
+        /// The file as a whole.
+        max_size: Size<MIB, { 16 * TIB }>,
+    }
+}
+
+section! {
+    /// Pages and API.
+    Server("Server") {
+        /// Address and port.
+        listen: String,
+        /// Who may sign in.
+        tokens: List<Token>,
+    }
+}
+
+section! {
+    /// Someone who may sign in.
+    Token("Token") {
+        /// A name for the record.
+        name: String,
+        /// What is allowed.
+        role: RoleWord,
+        /// A hash of the token, never the token itself.
+        hash: String,
+    }
+}
+
+/// `quota`: limits, or `none`.
+#[derive(Clone, Debug)]
+pub(super) enum Quota {
+    /// No limits at all.
+    None,
+    /// These, and the documented ones where a key is absent.
+    Limits(Limits),
+}
+
+impl Read for Quota {
+    fn read(node: Node<'_>, cx: &mut Context<'_>) -> Option<Self> {
+        match (node.kind(), Scalar::of(node)) {
+            (Kind::Map, _) => Limits::read(node, cx).map(Self::Limits),
+            (_, Some(Scalar::Text("none"))) => Some(Self::None),
+            _ => {
+                let problem = Problem::new(format!("wants a map, or none, not {}", found(node)));
+                let hint = "write { per_key: 20/min, per_workspace: 200/min }";
+                cx.error(node, problem.hint(hint));
+                None
+            }
+        }
+    }
+}
+
+impl JsonSchema for Quota {
+    fn schema_name() -> Cow<'static, str> {
+        "Quota".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [{ "const": "none" }, generator.subschema_for::<Limits>()] })
+    }
+}
+
+/// `jobs`: a list, each read below its own name, which tells more than its number.
+#[derive(Clone, Debug)]
+pub(super) struct Jobs(pub(super) Vec<At<Job>>);
+
+/// More jobs than one daemon is built for; a hostile file has any number.
+const MAX_JOBS: usize = 20_000;
+
+impl Read for Jobs {
+    const TAKES_NULL: bool = true;
+
+    fn read(node: Node<'_>, cx: &mut Context<'_>) -> Option<Self> {
+        if !matches!(node.kind(), Kind::List) {
+            if matches!(Scalar::of(node), Some(Scalar::Null)) {
+                return Some(Self(Vec::new()));
+            }
+            let problem = Problem::new(format!("wants a list of jobs, not {}", found(node)));
+            cx.error(node, problem.hint("begin each with `- name: …`"));
+            return None;
+        }
+        let count = node.items().len();
+        if count > MAX_JOBS {
+            let problem = Problem::new(format!("{count} jobs are more than {MAX_JOBS}"));
+            cx.error(node, problem.hint("share them out among several daemons"));
+            return None;
+        }
+        let mut jobs = Vec::with_capacity(count);
+        for (index, item) in node.items().enumerate() {
+            let name = item.get("name").and_then(Scalar::of);
+            let segment = match name {
+                Some(Scalar::Text(name)) => format!(".{name}"),
+                _ => format!("[{index}]"),
+            };
+            if let Key::Given(job) = cx.below(&segment, |cx| cx.key(item)) {
+                jobs.push(job);
+            }
+        }
+        Some(Self(jobs))
+    }
+}
+
+impl JsonSchema for Jobs {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "Jobs".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "array", "items": generator.subschema_for::<Job>() })
+    }
+}
