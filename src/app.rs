@@ -5,7 +5,6 @@
 //! drain → the end of every attempt recorded → engine → writer → journal mode → lock. A reload
 //! parses and validates everything before anything changes; a bad file changes nothing.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,7 +12,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::config::{self, Config, ConfigErrors, Secrets};
+use crate::config::{self, Config, ConfigErrors, DatabaseUrl, Environment, Secrets, Unresolved};
 use crate::engine::{Driver, Engine, EngineError, JobSet, Poke};
 use crate::store::{Event, Held, Ledger, StoreError, StoreErrorKind};
 
@@ -26,8 +25,8 @@ use notify::Systemd;
 pub struct Options {
     /// The configuration's file.
     pub config: PathBuf,
-    /// A ledger other than the configuration's.
-    pub database: Option<PathBuf>,
+    /// `--database`, which wins over the environment and the configuration.
+    pub database: Option<String>,
 }
 
 /// Why a daemon ended badly.
@@ -37,8 +36,11 @@ pub enum AppError {
     #[error("the configuration has errors\n{0}")]
     Config(#[from] ConfigErrors),
     /// A secret cannot be read.
-    #[error("secrets are missing\n{0}")]
-    Secrets(config::SecretErrors),
+    #[error("secrets are missing\n{}", lines(.0))]
+    Secrets(Vec<Unresolved>),
+    /// The flag or the variable names no ledger.
+    #[error(transparent)]
+    Database(config::NotFound),
     /// The ledger failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -50,11 +52,15 @@ pub enum AppError {
     Signals(#[source] std::io::Error),
 }
 
+fn lines(errors: &[Unresolved]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
 impl AppError {
     /// Whether a restart cannot help: the daemon exits 78 then (contract, section 6).
     pub fn is_permanent(&self) -> bool {
         match self {
-            Self::Config(_) | Self::Secrets(_) => true,
+            Self::Config(_) | Self::Secrets(_) | Self::Database(_) => true,
             Self::Store(error) | Self::Engine(EngineError::Store(error)) => matches!(
                 error.kind(),
                 StoreErrorKind::NotALedger
@@ -156,7 +162,9 @@ impl Daemon {
     /// See [`AppError`].
     pub async fn start(options: Options, clock: Clock) -> Result<Self, AppError> {
         let (config, jobs) = load(&options.config)?;
-        let path = options.database.clone().unwrap_or_else(|| config.database.path().to_owned());
+        let DatabaseUrl::Sqlite(path) = Environment::process()
+            .database(options.database.as_deref(), Some(&config.database))
+            .map_err(AppError::Database)?;
         let (ledger, held) = Ledger::open(&path, clock.now()).await?;
         let engine = Engine::open(ledger.clone(), clock.clone(), jobs).await?;
         tracing::info!(
@@ -253,7 +261,7 @@ fn jobset(config: &Config, secrets: Secrets) -> JobSet {
         jobs: config.jobs.iter().map(|job| (job.name.clone(), job.clone())).collect(),
         workspaces: config.workspaces.clone(),
         keys: secrets.keys,
-        secrets: secrets.values.into_iter().collect::<HashMap<_, _>>(),
+        secrets: secrets.kwargs,
         zone_data: config::zone_data(),
     }
 }

@@ -5,6 +5,7 @@
 //! the old definition, and by the auditor. So a change of meaning needs a new key, never a new
 //! meaning of an old one, and an unknown key is refused: it may bear on the ticks.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,9 +14,15 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::quantity::{format_duration, parse_duration};
-use crate::domain::job::{Catchup, DefinitionHash};
+use crate::domain::expect::Expectation;
+use crate::domain::job::{
+    Catchup, DefinitionHash, Job, JobName, Overlap, RetryPolicy, ReturnType,
+};
+use crate::domain::json::Json;
+use crate::domain::outcome::Outcome;
 use crate::domain::schedule::{Dst, DstGap, DstOverlap, Schedule, ScheduleError, ScheduleSpec};
 use crate::domain::secret::SecretRef;
+use crate::domain::template::KwargsTemplate;
 use crate::domain::workspace::WorkspaceName;
 
 /// A definition, every default filled in, in the order of its text.
@@ -187,50 +194,131 @@ pub fn hash(definition: &str) -> DefinitionHash {
     DefinitionHash(super::secrets::hex(&Sha256::digest(definition)).into())
 }
 
-/// What the planner needs of an old definition.
-#[derive(Clone, Debug)]
-pub struct Planned {
-    /// When the job was due.
-    pub schedule: Schedule,
-    /// Whether it had ticks at all.
-    pub enabled: bool,
-    /// What became of ticks nobody was there for.
-    pub catchup: Catchup,
-    /// How far back that reached.
-    pub catchup_window: Duration,
-    /// Where its calls went.
-    pub workspace: WorkspaceName,
-    /// The function.
-    pub func_id: Arc<str>,
-}
-
-/// A stored definition that this version cannot plan by.
+/// A stored definition that this version cannot go by.
 #[derive(Debug, thiserror::Error)]
 pub enum Unreadable {
     /// Not the text of a definition, or one with keys that this version does not know.
     #[error("a stored definition cannot be read: {0}; a newer funcron may have written it")]
     Text(#[from] serde_json::Error),
-    /// Its schedule is no longer one: its time zone may be gone from the zone data.
-    #[error("a stored definition's schedule cannot be read: {0}")]
-    Schedule(String),
+    /// A value of it is no longer one: its time zone may be gone from the zone data.
+    #[error("a stored definition's {key} cannot be read: {why}")]
+    Value {
+        /// Which key.
+        key: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
 }
 
-/// Reads a stored definition back, as far as planning needs it.
+/// Reads a stored definition back: waiting runs keep the definition that they were planned with,
+/// and an old definition's past is closed by its own schedule.
 ///
 /// # Errors
 /// See [`Unreadable`]; the ledger holds a definition that this version did not write.
-pub fn read(text: &str) -> Result<Planned, Unreadable> {
+pub fn read(text: &str) -> Result<Job, Unreadable> {
     let definition: Definition = serde_json::from_str(text)?;
     let schedule = definition.schedule().map_err(|errors| {
         let messages: Vec<String> = errors.into_iter().map(|error| error.message).collect();
-        Unreadable::Schedule(messages.join("; "))
+        unreadable("schedule", messages.join("; "))
     })?;
-    Ok(Planned {
-        schedule,
+    let kwargs = KwargsTemplate::parse(&from_serde(&definition.kwargs)).map_err(|errors| {
+        let messages: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        unreadable("kwargs", messages.join("; "))
+    })?;
+    let expect: Result<Vec<Expectation>, _> =
+        definition.expect.iter().map(|text| Expectation::parse(text)).collect();
+    let catchup = definition.catchup();
+    Ok(Job {
+        name: JobName::parse(&definition.name)
+            .ok_or_else(|| unreadable("name", definition.name.clone()))?,
+        description: definition.description,
+        labels: texts(&definition.labels),
         enabled: definition.enabled,
-        catchup: definition.catchup(),
-        catchup_window: definition.catchup_window.0,
         workspace: WorkspaceName(definition.workspace.into()),
         func_id: definition.func_id.into(),
+        kwargs,
+        secret_kwargs: secret_kwargs(&definition.secret_kwargs)?,
+        return_type: definition.return_type.as_deref().map(return_type).transpose()?,
+        schedule,
+        overlap: Overlap::Skip,
+        catchup,
+        catchup_window: definition.catchup_window.0,
+        start_deadline: definition.start_deadline.0,
+        timeout: definition.timeout.0,
+        deadline: definition.deadline.0,
+        idempotent: definition.idempotent,
+        retry: retry(&definition.retry)?,
+        expect: expect.map_err(|error| unreadable("expect", error.to_string()))?,
+        hash: hash(text),
+        definition: Arc::from(text),
     })
+}
+
+fn unreadable(key: &'static str, why: impl Into<String>) -> Unreadable {
+    Unreadable::Value { key, why: why.into() }
+}
+
+fn texts(map: &serde_json::Map<String, serde_json::Value>) -> BTreeMap<String, String> {
+    map.iter()
+        .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
+        .collect()
+}
+
+fn secret_kwargs(
+    map: &serde_json::Map<String, serde_json::Value>,
+) -> Result<Vec<(String, SecretRef)>, Unreadable> {
+    let source = |value: &serde_json::Value| {
+        let (way, place) = value.as_object()?.iter().next()?;
+        let place = place.as_str()?.to_owned();
+        match way.as_str() {
+            "env" => Some(SecretRef::Env(place)),
+            "file" => Some(SecretRef::File(place.into())),
+            "credential" => Some(SecretRef::Credential(place)),
+            _ => None,
+        }
+    };
+    let read = |(name, value): (&String, &serde_json::Value)| {
+        let source = source(value).ok_or_else(|| unreadable("secret_kwargs", name.as_str()))?;
+        Ok((name.clone(), source))
+    };
+    map.iter().map(read).collect()
+}
+
+fn return_type(text: &str) -> Result<ReturnType, Unreadable> {
+    [ReturnType::All, ReturnType::Raw, ReturnType::Repr, ReturnType::JsonDumps]
+        .into_iter()
+        .find(|kind| kind.as_str() == text)
+        .ok_or_else(|| unreadable("return_type", text))
+}
+
+fn retry(text: &RetryText) -> Result<RetryPolicy, Unreadable> {
+    let on: Option<Vec<Outcome>> = text.on.iter().map(|name| Outcome::parse(name)).collect();
+    Ok(RetryPolicy {
+        max_attempts: text.max_attempts,
+        initial_delay: text.initial_delay.0,
+        multiplier: text.multiplier,
+        max_delay: text.max_delay.0,
+        jitter: text.jitter,
+        on: on.ok_or_else(|| unreadable("retry.on", text.on.join(", ")))?,
+        into_next_tick: text.into_next_tick,
+    })
+}
+
+/// The reverse of [`super::kwargs::to_serde`].
+fn from_serde(value: &serde_json::Value) -> Json {
+    use serde_json::Value;
+    match value {
+        Value::Null => Json::Null,
+        Value::Bool(value) => Json::Bool(*value),
+        Value::Number(number) => match (number.as_i64(), number.as_u64()) {
+            (Some(int), _) => Json::Int(int),
+            (None, Some(uint)) => Json::UInt(uint),
+            (None, None) => Json::Float(number.as_f64().unwrap_or_default()),
+        },
+        Value::String(text) => Json::String(text.clone()),
+        Value::Array(items) => Json::Array(items.iter().map(from_serde).collect()),
+        Value::Object(entries) => Json::Object(
+            entries.iter().map(|(key, value)| (key.clone(), from_serde(value))).collect(),
+        ),
+    }
 }

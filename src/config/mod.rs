@@ -38,12 +38,14 @@ mod unsupported;
 mod url;
 mod value;
 mod workspaces;
+mod zone;
 
 pub use environment::{Environment, NotFound, find_config};
 pub use error::{ConfigErrors, Diagnostic, Severity};
 pub use schema::schema;
 pub use secrets::{Secrets, Unresolved, resolve, resolve_in};
 pub use url::DatabaseUrl;
+pub use zone::zone_data;
 
 use crate::domain::job::Job;
 use crate::domain::workspace::{Workspace, WorkspaceName};

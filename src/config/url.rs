@@ -32,6 +32,13 @@ impl Default for DatabaseUrl {
 }
 
 impl DatabaseUrl {
+    /// The ledger's file.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Sqlite(path) => path,
+        }
+    }
+
     /// Parses `sqlite:///absolute`, `sqlite://relative` or `sqlite:PATH`. A relative path counts
     /// from the directory of `file`, which names it.
     pub(super) fn parse(text: &str, file: &Path) -> Result<Self, Problem> {

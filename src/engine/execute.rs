@@ -14,14 +14,14 @@ use super::jobset::JobSet;
 use super::permits::{Permit, Returned};
 use super::run::{Run, later};
 use crate::clock::Clock;
-use crate::domain::attempt::CallRecord;
+use crate::domain::attempt::{CallRecord, StoredBody};
 use crate::domain::job::Job;
 use crate::domain::outcome::Outcome;
 use crate::domain::retry::{self, Decision, Situation};
 use crate::domain::run::{Reason, RunId, RunState};
 use crate::domain::secret::Secret;
 use crate::domain::template::TemplateContext;
-use crate::guance::{Call, Client, Request};
+use crate::guance::{Call, Client, Request, build_request};
 use crate::store::{After, CloseAttempt, Closed, Ledger, OpenAttempt, Opened, StoreError};
 
 /// Between two tries to record an attempt's end.
@@ -69,7 +69,7 @@ pub(super) struct ClosedCall {
 /// Makes the next attempt of `run`.
 pub(super) async fn attempt(context: Context, run: Run, permit: Permit) -> Ended {
     let number = run.attempts + 1;
-    let request = prepare(&context, &run, number).await;
+    let request = prepare(&context, &run, &permit, number).await;
     let opened_at = context.clock.now();
     let row = OpenAttempt {
         run: run.id,
@@ -80,7 +80,7 @@ pub(super) async fn attempt(context: Context, run: Run, permit: Permit) -> Ended
         key: permit.key.id.clone(),
         func_id: run.job.func_id.clone(),
         request: match &request {
-            Ok(request) => request.stored.clone(),
+            Ok(request) => request.redacted.clone(),
             Err(refused) => refused.stored.clone(),
         },
     };
@@ -126,11 +126,18 @@ pub(super) async fn attempt(context: Context, run: Run, permit: Permit) -> Ended
 
 /// A request that cannot be built is recorded and never sent.
 struct Refused {
-    stored: crate::domain::attempt::StoredBody,
+    /// The kwargs with their templates as they were written.
+    stored: StoredBody,
     record: CallRecord,
 }
 
-async fn prepare(context: &Context, run: &Run, attempt: u32) -> Result<Request, Box<Refused>> {
+async fn prepare(
+    context: &Context,
+    run: &Run,
+    permit: &Permit,
+    attempt: u32,
+) -> Result<Request, Box<Refused>> {
+    let job = &run.job;
     let refuse = |what: String| {
         let mut record = CallRecord::without_reply(
             Outcome::Rejected,
@@ -165,7 +172,7 @@ async fn prepare(context: &Context, run: &Run, attempt: u32) -> Result<Request, 
     });
     let kwargs = rendered.map_err(|error| refuse(error.to_string()))?;
     let secrets = secrets(context, job).map_err(refuse)?;
-    Ok(Request::build(job, kwargs, &secrets))
+    Ok(build_request(&job.func_id, job.return_type, &kwargs, &secrets, &permit.key))
 }
 
 fn secrets(context: &Context, job: &Job) -> Result<Vec<(String, Secret)>, String> {
@@ -190,8 +197,7 @@ async fn call(
     let left = later(first_opened, job.deadline).duration_since(opened_at);
     let left = Duration::try_from(left).unwrap_or(Duration::ZERO);
     let call = Call {
-        workspace: permit.workspace.clone(),
-        key: permit.key.secret.clone(),
+        workspace: permit.workspace.name.clone(),
         request,
         timeout: job.timeout.min(left),
         expect: job.expect.clone(),

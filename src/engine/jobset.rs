@@ -1,6 +1,6 @@
 //! What is loaded: jobs, workspaces, keys, secrets. Immutable; a reload makes a new one.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::domain::job::{Job, JobName};
@@ -13,11 +13,11 @@ pub struct JobSet {
     /// By name.
     pub jobs: BTreeMap<JobName, Arc<Job>>,
     /// By name.
-    pub workspaces: BTreeMap<WorkspaceName, Arc<Workspace>>,
+    pub workspaces: BTreeMap<WorkspaceName, Workspace>,
     /// The resolved keys of each workspace.
     pub keys: BTreeMap<WorkspaceName, Vec<ApiKey>>,
     /// The values behind `secret_kwargs`.
-    pub secrets: HashMap<SecretRef, Secret>,
+    pub secrets: BTreeMap<SecretRef, Secret>,
     /// The release of the zone data that the schedules were parsed with.
     pub zone_data: String,
 }

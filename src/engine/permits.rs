@@ -92,10 +92,10 @@ impl Permits {
                     in_flight: 0,
                     window: Window::new(workspace.quota.per_workspace),
                 });
-            entry.workspace = workspace.clone();
+            entry.window.set_limit(workspace.quota.per_workspace);
+            entry.workspace = workspace;
             entry.origin = origin;
             entry.keys = keys;
-            entry.window.set_limit(workspace.quota.per_workspace);
         }
         for (key, limit) in limits {
             self.keys
