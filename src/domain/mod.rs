@@ -7,6 +7,7 @@
 pub mod expect;
 pub mod job;
 pub mod json;
+pub(crate) mod nearest;
 pub mod outcome;
 pub mod plan;
 pub mod quota;
