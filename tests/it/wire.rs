@@ -1,6 +1,8 @@
 //! The client against servers that no one would wish for. Each reply lands on the contract's
 //! outcome, in bounded time.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::time::{Duration, Instant};
