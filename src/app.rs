@@ -53,7 +53,11 @@ pub enum AppError {
 }
 
 fn lines(errors: &[Unresolved]) -> String {
-    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    errors
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 impl AppError {
@@ -192,7 +196,9 @@ impl Daemon {
         tracing::info!("ready: scheduling");
         while !stop.is_cancelled() {
             let systemd = &mut self.systemd;
-            self.driver.drive(&mut self.engine, stop, |step| systemd.observe(step)).await;
+            self.driver
+                .drive(&mut self.engine, stop, |step| systemd.observe(step))
+                .await;
             if asked.take() {
                 self.reload().await;
             }
@@ -207,11 +213,15 @@ impl Daemon {
             Ok((config, jobs)) => match self.engine.reload(jobs, "SIGHUP").await {
                 Ok(difference) => {
                     self.drain = config.drain_timeout;
-                    let changes: Vec<String> =
-                        difference.changes().map(|(job, change)| format!("{job} {change}")).collect();
+                    let changes: Vec<String> = difference
+                        .changes()
+                        .map(|(job, change)| format!("{job} {change}"))
+                        .collect();
                     tracing::info!(jobs = config.jobs.len(), changes = %changes.join(", "), "reloaded");
                 }
-                Err(error) => tracing::error!(%error, "the reload failed; the old configuration stays"),
+                Err(error) => {
+                    tracing::error!(%error, "the reload failed; the old configuration stays")
+                }
             },
             Err(error) => {
                 tracing::error!("the reload was refused, the running configuration stays: {error}");
@@ -258,7 +268,11 @@ fn load(path: &Path) -> Result<(Config, JobSet), AppError> {
 /// What the engine runs on.
 fn jobset(config: &Config, secrets: Secrets) -> JobSet {
     JobSet {
-        jobs: config.jobs.iter().map(|job| (job.name.clone(), job.clone())).collect(),
+        jobs: config
+            .jobs
+            .iter()
+            .map(|job| (job.name.clone(), job.clone()))
+            .collect(),
         workspaces: config.workspaces.clone(),
         keys: secrets.keys,
         secrets: secrets.kwargs,

@@ -39,10 +39,14 @@ pub fn init(settings: &Settings) -> Option<String> {
         Ok(filter) => (filter, None),
         Err(error) => (
             EnvFilter::new("info"),
-            Some(format!("log filter `{text}`: {error}; logging at `info`, write it like `info` or `funcron=debug`")),
+            Some(format!(
+                "log filter `{text}`: {error}; logging at `info`, write it like `info` or `funcron=debug`"
+            )),
         ),
     };
-    let _ = Registry::default().with(output(settings).with_filter(filter)).try_init();
+    let _ = Registry::default()
+        .with(output(settings).with_filter(filter))
+        .try_init();
     complaint
 }
 
@@ -52,7 +56,9 @@ fn output(settings: &Settings) -> Output {
     if settings.journal_stream.as_deref().is_some_and(is_stderr)
         && let Ok(journal) = tracing_journald::layer()
     {
-        return journal.with_field_prefix(Some("FUNCRON".to_owned())).boxed();
+        return journal
+            .with_field_prefix(Some("FUNCRON".to_owned()))
+            .boxed();
     }
     let stderr = fmt::layer().with_writer(std::io::stderr).with_target(false);
     match settings.format {
@@ -67,10 +73,11 @@ fn output(settings: &Settings) -> Output {
 /// Whether `dev:inode` is what stderr goes to: a child of a service inherits the variable although
 /// its own stderr may go elsewhere (systemd.exec(5)).
 fn is_stderr(stream: &str) -> bool {
-    let Some((device, inode)) = stream.split_once(':') else { return false };
-    std::fs::metadata("/proc/self/fd/2").is_ok_and(|stderr| {
-        device.parse() == Ok(stderr.dev()) && inode.parse() == Ok(stderr.ino())
-    })
+    let Some((device, inode)) = stream.split_once(':') else {
+        return false;
+    };
+    std::fs::metadata("/proc/self/fd/2")
+        .is_ok_and(|stderr| device.parse() == Ok(stderr.dev()) && inode.parse() == Ok(stderr.ino()))
 }
 
 #[cfg(test)]

@@ -23,7 +23,12 @@ pub(super) struct Systemd {
 impl Systemd {
     pub(super) fn from_environment() -> Self {
         let watchdog = sd_notify::watchdog_enabled().is_some();
-        Self { watchdog, told: None, status: String::new(), failing: false }
+        Self {
+            watchdog,
+            told: None,
+            status: String::new(),
+            failing: false,
+        }
     }
 
     pub(super) fn ready(&self) {
@@ -60,7 +65,10 @@ impl Systemd {
             tell(&[NotifyState::Watchdog]);
         }
         let status = match step {
-            Ok(step) => format!("{} calls under way, {} runs waiting", step.in_flight, step.waiting),
+            Ok(step) => format!(
+                "{} calls under way, {} runs waiting",
+                step.in_flight, step.waiting
+            ),
             Err(error) => format!("not firing: {error}"),
         };
         if status != self.status {

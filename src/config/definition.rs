@@ -15,9 +15,7 @@ use sha2::{Digest, Sha256};
 
 use super::quantity::{format_duration, parse_duration};
 use crate::domain::expect::Expectation;
-use crate::domain::job::{
-    Catchup, DefinitionHash, Job, JobName, Overlap, RetryPolicy, ReturnType,
-};
+use crate::domain::job::{Catchup, DefinitionHash, Job, JobName, Overlap, RetryPolicy, ReturnType};
 use crate::domain::json::Json;
 use crate::domain::outcome::Outcome;
 use crate::domain::schedule::{Dst, DstGap, DstOverlap, Schedule, ScheduleError, ScheduleSpec};
@@ -225,8 +223,11 @@ pub fn read(text: &str) -> Result<Job, Unreadable> {
         let messages: Vec<String> = errors.iter().map(ToString::to_string).collect();
         unreadable("kwargs", messages.join("; "))
     })?;
-    let expect: Result<Vec<Expectation>, _> =
-        definition.expect.iter().map(|text| Expectation::parse(text)).collect();
+    let expect: Result<Vec<Expectation>, _> = definition
+        .expect
+        .iter()
+        .map(|text| Expectation::parse(text))
+        .collect();
     let catchup = definition.catchup();
     Ok(Job {
         name: JobName::parse(&definition.name)
@@ -238,7 +239,11 @@ pub fn read(text: &str) -> Result<Job, Unreadable> {
         func_id: definition.func_id.into(),
         kwargs,
         secret_kwargs: secret_kwargs(&definition.secret_kwargs)?,
-        return_type: definition.return_type.as_deref().map(return_type).transpose()?,
+        return_type: definition
+            .return_type
+            .as_deref()
+            .map(return_type)
+            .transpose()?,
         schedule,
         overlap: Overlap::Skip,
         catchup,
@@ -255,7 +260,10 @@ pub fn read(text: &str) -> Result<Job, Unreadable> {
 }
 
 fn unreadable(key: &'static str, why: impl Into<String>) -> Unreadable {
-    Unreadable::Value { key, why: why.into() }
+    Unreadable::Value {
+        key,
+        why: why.into(),
+    }
 }
 
 fn texts(map: &serde_json::Map<String, serde_json::Value>) -> BTreeMap<String, String> {
@@ -285,10 +293,15 @@ fn secret_kwargs(
 }
 
 fn return_type(text: &str) -> Result<ReturnType, Unreadable> {
-    [ReturnType::All, ReturnType::Raw, ReturnType::Repr, ReturnType::JsonDumps]
-        .into_iter()
-        .find(|kind| kind.as_str() == text)
-        .ok_or_else(|| unreadable("return_type", text))
+    [
+        ReturnType::All,
+        ReturnType::Raw,
+        ReturnType::Repr,
+        ReturnType::JsonDumps,
+    ]
+    .into_iter()
+    .find(|kind| kind.as_str() == text)
+    .ok_or_else(|| unreadable("return_type", text))
 }
 
 fn retry(text: &RetryText) -> Result<RetryPolicy, Unreadable> {
@@ -318,7 +331,10 @@ fn from_serde(value: &serde_json::Value) -> Json {
         Value::String(text) => Json::String(text.clone()),
         Value::Array(items) => Json::Array(items.iter().map(from_serde).collect()),
         Value::Object(entries) => Json::Object(
-            entries.iter().map(|(key, value)| (key.clone(), from_serde(value))).collect(),
+            entries
+                .iter()
+                .map(|(key, value)| (key.clone(), from_serde(value)))
+                .collect(),
         ),
     }
 }

@@ -13,7 +13,7 @@ use super::read::{At, Key};
 use super::tree::{Node, Tree};
 use super::value::{CatchupWord, GapWord, RepeatWord, ReturnTypeWord, Subtree, place};
 use super::{kwargs, lint, raw, retry, unsupported};
-use crate::domain::expect::Expectation;
+use crate::domain::expect::{ExpectError, Expectation};
 use crate::domain::job::{Job, JobName, Overlap, ReturnType};
 use crate::domain::json::Json;
 use crate::domain::secret::SecretRef;
@@ -480,7 +480,8 @@ impl<'a> Maker<'a> {
                 Ok(expectation) => compiled.push(expectation),
                 Err(error) => {
                     let key = format!("expect[{index}]");
-                    draft.error(self.report, *at, &key, template_problem(error));
+                    let ExpectError { message, hint } = error;
+                    draft.error(self.report, *at, &key, Problem { message, hint });
                     whole = false;
                 }
             }

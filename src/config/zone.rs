@@ -15,7 +15,9 @@ pub fn zone_data() -> String {
         BufReader::new(file).read_line(&mut line).ok()?;
         Some(line)
     });
-    let release = first_line.as_deref().and_then(|line| line.strip_prefix("# version "));
+    let release = first_line
+        .as_deref()
+        .and_then(|line| line.strip_prefix("# version "));
     match release.map(str::trim) {
         Some(release) if !release.is_empty() && release.len() < 32 => release.to_owned(),
         _ if std::path::Path::new("/usr/share/zoneinfo").is_dir() => "system".to_owned(),

@@ -1,60 +1,90 @@
-//! An attempt: one HTTP call made for a run, and everything that is known of it afterwards.
+//! An attempt: one HTTP call made for a run, and everything that is known of it afterwards. All of
+//! it is redacted.
 
+use std::fmt::Write as _;
 use std::time::Duration;
+
+use sha2::{Digest, Sha256};
 
 use super::outcome::Outcome;
 use super::run::Reason;
 
-/// A body as the ledger keeps it: redacted, then cut to a limit.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// How much of a body is kept, in bytes.
+pub const BODY_LIMIT: usize = 256 * 1024;
+
+/// A body as the ledger keeps it: whole up to a limit, beyond it the head.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredBody {
-    /// The head of the redacted body, up to the limit, cut between characters.
+    /// The text, cut at a character's boundary. Bytes that are no UTF-8 read as U+FFFD.
     pub text: String,
-    /// Length of the whole redacted body in bytes.
+    /// The length of the whole redacted text. A reply longer than `max_reply`, or broken off, is
+    /// whole as far as it was read.
     pub bytes: u64,
-    /// SHA-256 of the whole redacted body, in hex.
+    /// The SHA-256 of the whole redacted text, in hex.
     pub sha256: String,
 }
 
-/// What a call came to. Every text in it is redacted.
-#[derive(Clone, Debug)]
+impl StoredBody {
+    /// Keeps `redacted` up to `limit` bytes.
+    pub fn new(redacted: &str, limit: usize) -> Self {
+        let mut sha256 = String::with_capacity(64);
+        for byte in Sha256::digest(redacted.as_bytes()) {
+            // writing to a String cannot fail
+            let _ = write!(sha256, "{byte:02x}");
+        }
+        Self {
+            text: head(redacted, limit).to_owned(),
+            bytes: redacted.len() as u64,
+            sha256,
+        }
+    }
+}
+
+/// The longest beginning of `text` that has at most `limit` bytes.
+pub(crate) fn head(text: &str, limit: usize) -> &str {
+    &text[..text.floor_char_boundary(limit)]
+}
+
+/// What became of one call: an attempt's columns.
+#[derive(Clone, Debug, PartialEq)]
 pub struct CallRecord {
     /// The verdict.
     pub outcome: Outcome,
-    /// Why nobody can tell, of an `unknown`.
+    /// Why, where that is `unknown`.
     pub unknown_reason: Option<Reason>,
     /// What decided, in words.
     pub decided_by: String,
     /// From the call's start until the request's last byte was handed to the connection; `None`
-    /// where that never happened or nobody saw it.
+    /// where that was never known to happen.
     pub written_after: Option<Duration>,
-    /// From the request's leaving (the start, where that is not known) to the reply's last byte.
+    /// From the sending (the writing, or the start where that is not known) to the last byte of
+    /// the reply; `None` where there was no whole reply.
     pub duration: Option<Duration>,
-    /// From the call's start to its end, whatever came of it.
+    /// The whole call, however it ended.
     pub took: Duration,
-    /// The reply's status.
+    /// The status, where a head arrived.
     pub http_status: Option<u16>,
-    /// The reply's body.
+    /// The reply, as far as it arrived.
     pub response: Option<StoredBody>,
-    /// The envelope's `traceId`, as text.
+    /// The envelope's `traceId`.
     pub trace_id: Option<String>,
-    /// The content's `traceId`, as text.
+    /// The content's `traceId`, or a bare engine reply's.
     pub func_trace_id: Option<String>,
-    /// The engine's task.
+    /// The engine's task, where the reply names it.
     pub task_id: Option<String>,
     /// The engine's `reqCost`, in milliseconds.
     pub cost_ms: Option<i64>,
     /// The envelope's `errorCode`.
     pub error_code: Option<String>,
-    /// The content's `reason`, whole.
+    /// The engine's `reason`.
     pub engine_reason: Option<String>,
-    /// The content's `error`, in its own digits.
+    /// The engine's `error`, as it was spelt.
     pub engine_error: Option<String>,
-    /// The content's message, else the envelope's.
+    /// The content's `message`, else the envelope's.
     pub message: Option<String>,
-    /// How long the server asks to wait, clamped (contract, section 4).
+    /// How long the server asked to wait: `waitSeconds`, else `Retry-After`. Not yet clamped.
     pub retry_after: Option<Duration>,
-    /// The server called the key invalid: its runs wait (contract, section 4).
+    /// The server called the key invalid.
     pub holds_key: bool,
 }
 
@@ -85,5 +115,23 @@ impl CallRecord {
             retry_after: None,
             holds_key: false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_is_cut_between_characters_and_measured_whole() {
+        let stored = StoredBody::new("密密密", 7);
+        assert_eq!(stored.text, "密密");
+        assert_eq!(stored.bytes, 9);
+        assert_eq!(stored.sha256, StoredBody::new("密密密", 9).sha256);
+        assert_eq!(StoredBody::new("密", 2).text, "");
+        assert_eq!(
+            StoredBody::new("abc", 100).sha256,
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
     }
 }

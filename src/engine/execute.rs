@@ -145,12 +145,13 @@ async fn prepare(
             "the request could not be built; nothing was sent",
         );
         record.message = Some(what);
+        let unfilled = job.kwargs.source();
+        let request = build_request(&job.func_id, job.return_type, unfilled, &[], &permit.key);
         Box::new(Refused {
-            stored: Request::unbuilt(&run.job),
+            stored: request.redacted,
             record,
         })
     };
-    let job = &run.job;
     let previous_success_at = if job.kwargs.uses_previous_success() {
         let found = context
             .ledger
@@ -172,7 +173,13 @@ async fn prepare(
     });
     let kwargs = rendered.map_err(|error| refuse(error.to_string()))?;
     let secrets = secrets(context, job).map_err(refuse)?;
-    Ok(build_request(&job.func_id, job.return_type, &kwargs, &secrets, &permit.key))
+    Ok(build_request(
+        &job.func_id,
+        job.return_type,
+        &kwargs,
+        &secrets,
+        &permit.key,
+    ))
 }
 
 fn secrets(context: &Context, job: &Job) -> Result<Vec<(String, Secret)>, String> {

@@ -38,7 +38,11 @@ struct Line {
 
 impl Line {
     fn new() -> Self {
-        Self { places: Default::default(), gate: Reason::InFlight, odd: BTreeSet::new() }
+        Self {
+            places: Default::default(),
+            gate: Reason::InFlight,
+            odd: BTreeSet::new(),
+        }
     }
 
     fn insert(&mut self, run: &Run) {
@@ -165,7 +169,10 @@ impl Lines {
     }
 
     fn stand_in_line(&mut self, run: &Run) {
-        self.ready.entry(run.job.workspace.clone()).or_insert_with(Line::new).insert(run);
+        self.ready
+            .entry(run.job.workspace.clone())
+            .or_insert_with(Line::new)
+            .insert(run);
     }
 
     fn leave_lines(&mut self, id: RunId) {
@@ -232,13 +239,23 @@ impl Lines {
         gate: Reason,
         limit: usize,
     ) -> Vec<Run> {
-        let Some(line) = self.ready.get_mut(workspace) else { return Vec::new() };
+        let Some(line) = self.ready.get_mut(workspace) else {
+            return Vec::new();
+        };
         if line.gate != gate {
             line.gate = gate;
             let says_otherwise = |place: &&Place| {
-                self.runs.get(&place.1).is_some_and(|run| run.reason != Some(gate))
+                self.runs
+                    .get(&place.1)
+                    .is_some_and(|run| run.reason != Some(gate))
             };
-            line.odd = line.places.iter().flatten().filter(says_otherwise).copied().collect();
+            line.odd = line
+                .places
+                .iter()
+                .flatten()
+                .filter(says_otherwise)
+                .copied()
+                .collect();
         }
         let odd = line.odd.iter().filter_map(|(_, id)| self.runs.get(id));
         odd.take(limit).cloned().collect()

@@ -82,6 +82,7 @@ impl Permits {
                     (a, b) => a.or(b),
                 };
             }
+            let workspace = Arc::new(workspace.clone());
             let entry = self
                 .workspaces
                 .entry(name.clone())

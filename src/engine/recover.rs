@@ -141,7 +141,8 @@ impl Engine {
         };
         for hold in self.ledger.reader().holds(since).await? {
             let at = on_this_clock(hold.since);
-            self.permits.hold(&hold.workspace, &hold.origin, &hold.key, at);
+            self.permits
+                .hold(&hold.workspace, &hold.origin, &hold.key, at);
         }
         for (origin, key) in self.permits.keys() {
             if let Some(held) = self.ledger.reader().key_held_since(&origin, &key).await? {

@@ -235,7 +235,9 @@ impl AuditReader {
         let connection = &mut self.connection;
         let rows = cursors.bind(first).bind(end).fetch_all(&mut *connection);
         for row in rows.await.map_err(reading("jobs"))? {
-            histories.cursor(&row, planned_us, reached_us).map_err(reading("jobs"))?;
+            histories
+                .cursor(&row, planned_us, reached_us)
+                .map_err(reading("jobs"))?;
         }
         let rows = versions.bind(first).bind(end).fetch_all(&mut *connection);
         for row in rows.await.map_err(reading("job_versions"))? {

@@ -25,7 +25,9 @@ struct Place {
 
 impl Place {
     fn new() -> Self {
-        Self { dir: tempfile::tempdir().unwrap() }
+        Self {
+            dir: tempfile::tempdir().unwrap(),
+        }
     }
 
     fn path(&self) -> PathBuf {
@@ -66,7 +68,10 @@ fn waiting(job: &str, tick: i64) -> NewRun {
 }
 
 fn plan(runs: Vec<NewRun>) -> Plan {
-    Plan { runs, ..Plan::nothing(at(100), at(100)) }
+    Plan {
+        runs,
+        ..Plan::nothing(at(100), at(100))
+    }
 }
 
 fn open(run: RunId, attempt: u32) -> OpenAttempt {
@@ -78,7 +83,11 @@ fn open(run: RunId, attempt: u32) -> OpenAttempt {
         origin: Arc::from("https://openapi.example"),
         key: KeyId(Arc::from("0123abcd")),
         func_id: Arc::from("a__b.c"),
-        request: StoredBody { text: "{}".into(), bytes: 2, sha256: "e".repeat(64) },
+        request: StoredBody {
+            text: "{}".into(),
+            bytes: 2,
+            sha256: "e".repeat(64),
+        },
     }
 }
 
@@ -94,11 +103,18 @@ fn close(run: RunId, attempt: u32, outcome: Outcome, after: After) -> CloseAttem
     }
 }
 
-const SUCCESS: After = After { state: RunState::Success, reason: None, not_before: None };
+const SUCCESS: After = After {
+    state: RunState::Success,
+    reason: None,
+    not_before: None,
+};
 
 async fn count(place: &Place, sql: &'static str) -> i64 {
     let mut connection = place.connect().await;
-    sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap()
+    sqlx::query_scalar(sql)
+        .fetch_one(&mut connection)
+        .await
+        .unwrap()
 }
 
 #[tokio::test]
@@ -119,10 +135,19 @@ async fn a_tick_has_one_row_whether_live_or_caught_up_and_manual_starts_do_not_c
     let place = Place::new();
     let (ledger, _held) = place.open().await;
     let live = waiting("a", 1);
-    let late = NewRun { trigger: Trigger::Catchup, ..waiting("a", 1) };
-    let manual = NewRun { trigger: Trigger::Manual, ..waiting("a", 1) };
+    let late = NewRun {
+        trigger: Trigger::Catchup,
+        ..waiting("a", 1)
+    };
+    let manual = NewRun {
+        trigger: Trigger::Manual,
+        ..waiting("a", 1)
+    };
     ledger.plan(plan(vec![live])).await.unwrap();
-    assert_eq!(ledger.plan(plan(vec![late.clone(), manual])).await.unwrap(), [late.id]);
+    assert_eq!(
+        ledger.plan(plan(vec![late.clone(), manual])).await.unwrap(),
+        [late.id]
+    );
 }
 
 #[tokio::test]
@@ -131,14 +156,36 @@ async fn an_attempt_is_opened_once_and_closed_once() {
     let (ledger, _held) = place.open().await;
     let run = waiting("a", 1);
     ledger.plan(plan(vec![run.clone()])).await.unwrap();
-    assert_eq!(ledger.open_attempt(open(run.id, 1)).await.unwrap(), Opened::Opened);
-    assert_eq!(ledger.open_attempt(open(run.id, 1)).await.unwrap(), Opened::NotWaiting);
-    assert_eq!(ledger.open_attempt(open(run.id, 2)).await.unwrap(), Opened::NotWaiting);
+    assert_eq!(
+        ledger.open_attempt(open(run.id, 1)).await.unwrap(),
+        Opened::Opened
+    );
+    assert_eq!(
+        ledger.open_attempt(open(run.id, 1)).await.unwrap(),
+        Opened::NotWaiting
+    );
+    assert_eq!(
+        ledger.open_attempt(open(run.id, 2)).await.unwrap(),
+        Opened::NotWaiting
+    );
     let done = close(run.id, 1, Outcome::Success, SUCCESS);
-    assert_eq!(ledger.close_attempt(done.clone()).await.unwrap(), Closed::Closed);
+    assert_eq!(
+        ledger.close_attempt(done.clone()).await.unwrap(),
+        Closed::Closed
+    );
     let other = close(run.id, 1, Outcome::FuncFailed, SUCCESS);
-    assert_eq!(ledger.close_attempt(other).await.unwrap(), Closed::AlreadyClosed);
-    assert_eq!(count(&place, "SELECT count(*) FROM executions WHERE outcome = 'success'").await, 1);
+    assert_eq!(
+        ledger.close_attempt(other).await.unwrap(),
+        Closed::AlreadyClosed
+    );
+    assert_eq!(
+        count(
+            &place,
+            "SELECT count(*) FROM executions WHERE outcome = 'success'"
+        )
+        .await,
+        1
+    );
 }
 
 #[tokio::test]
@@ -153,7 +200,10 @@ async fn a_throttled_attempt_has_its_number_and_does_not_count() {
         reason: Some(Reason::Retry),
         not_before: Some(at(200)),
     };
-    ledger.close_attempt(close(run.id, 1, Outcome::Throttled, again)).await.unwrap();
+    ledger
+        .close_attempt(close(run.id, 1, Outcome::Throttled, again))
+        .await
+        .unwrap();
     let unfinished = ledger.reader().unfinished_runs().await.unwrap();
     let run = unfinished.first().unwrap();
     assert_eq!((run.attempts, run.counted), (1, 0));
@@ -170,7 +220,11 @@ async fn a_bad_operation_does_not_drag_others_down_with_it() {
     // A final state that the schema forbids for a run without an attempt, queued amid good ones.
     let bad = Settle {
         run: runs[0].id,
-        after: After { state: RunState::Success, reason: None, not_before: None },
+        after: After {
+            state: RunState::Success,
+            reason: None,
+            not_before: None,
+        },
         at: at(101),
     };
     let opens = runs[1..].iter().map(|run| {
@@ -207,7 +261,10 @@ async fn the_schema_refuses_states_that_contradict_their_fields() {
         insert("missed", "'daemon_down'", "2", 0),
     ];
     for sql in legal {
-        sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+        sqlx::query(sqlx::AssertSqlSafe(sql))
+            .execute(&mut connection)
+            .await
+            .unwrap();
     }
     let illegal = [
         insert("waiting", "NULL", "NULL", 0),
@@ -219,7 +276,9 @@ async fn the_schema_refuses_states_that_contradict_their_fields() {
         insert("lost", "'quota'", "2", 0),
     ];
     for sql in illegal {
-        let refused = sqlx::query(sqlx::AssertSqlSafe(sql.clone())).execute(&mut connection).await;
+        let refused = sqlx::query(sqlx::AssertSqlSafe(sql.clone()))
+            .execute(&mut connection)
+            .await;
         assert!(refused.is_err(), "{sql}");
     }
 }
@@ -230,7 +289,12 @@ async fn a_second_daemon_is_told_who_holds_the_ledger() {
     let (ledger, held) = place.open().await;
     let refused = Ledger::open(&place.path(), at(0)).await.unwrap_err();
     assert!(matches!(refused.kind(), StoreErrorKind::Locked { .. }));
-    assert!(refused.to_string().contains(&format!("process {}", std::process::id())), "{refused}");
+    assert!(
+        refused
+            .to_string()
+            .contains(&format!("process {}", std::process::id())),
+        "{refused}"
+    );
     assert!(LedgerLock::holder(&place.path()).is_some());
     drop(ledger);
     held.release().await;
@@ -258,14 +322,23 @@ fn wal(path: &Path) -> PathBuf {
 #[tokio::test]
 async fn files_that_are_no_ledger_are_refused_and_left_alone() {
     let place = Place::new();
-    std::fs::write(place.path(), "not a database, whatever its name says; and long enough to be one").unwrap();
+    std::fs::write(
+        place.path(),
+        "not a database, whatever its name says; and long enough to be one",
+    )
+    .unwrap();
     let refused = Ledger::open(&place.path(), at(0)).await.unwrap_err();
     assert_eq!(*refused.kind(), StoreErrorKind::NotALedger, "{refused}");
     std::fs::remove_file(place.path()).unwrap();
 
-    let options = SqliteConnectOptions::new().filename(place.path()).create_if_missing(true);
+    let options = SqliteConnectOptions::new()
+        .filename(place.path())
+        .create_if_missing(true);
     let mut other = SqliteConnection::connect_with(&options).await.unwrap();
-    sqlx::query("CREATE TABLE somebody_elses (x)").execute(&mut other).await.unwrap();
+    sqlx::query("CREATE TABLE somebody_elses (x)")
+        .execute(&mut other)
+        .await
+        .unwrap();
     other.close().await.unwrap();
     let refused = Ledger::open(&place.path(), at(0)).await.unwrap_err();
     assert_eq!(*refused.kind(), StoreErrorKind::NotALedger, "{refused}");
@@ -293,9 +366,18 @@ async fn a_ledger_of_a_later_release_is_refused_with_words() {
         .unwrap();
     connection.close().await.unwrap();
     let refused = Ledger::open(&place.path(), at(0)).await.unwrap_err();
-    assert_eq!(*refused.kind(), StoreErrorKind::Newer { found: 9000, known: 1 });
+    assert_eq!(
+        *refused.kind(),
+        StoreErrorKind::Newer {
+            found: 9000,
+            known: 1
+        }
+    );
     assert!(refused.to_string().contains("a later release"), "{refused}");
-    assert!(matches!(Reader::open(&place.path()).await.unwrap_err().kind(), StoreErrorKind::Newer { .. }));
+    assert!(matches!(
+        Reader::open(&place.path()).await.unwrap_err().kind(),
+        StoreErrorKind::Newer { .. }
+    ));
 }
 
 #[tokio::test]
@@ -304,7 +386,10 @@ async fn the_cursor_never_goes_back() {
     let (ledger, _held) = place.open().await;
     ledger.plan(Plan::nothing(at(10), at(10))).await.unwrap();
     ledger.plan(Plan::nothing(at(5), at(5))).await.unwrap();
-    assert_eq!(ledger.reader().planned_through().await.unwrap(), Some(at(10)));
+    assert_eq!(
+        ledger.reader().planned_through().await.unwrap(),
+        Some(at(10))
+    );
 }
 
 #[tokio::test]
@@ -327,7 +412,10 @@ async fn definitions_have_their_intervals() {
     assert_eq!(ledger.reader().loaded_versions().await.unwrap(), []);
     let closed = "SELECT count(*) FROM job_versions WHERE until_us - from_us = 1000000";
     assert_eq!(count(&place, closed).await, 2);
-    assert_eq!(count(&place, "SELECT loaded FROM jobs WHERE name = 'a'").await, 0);
+    assert_eq!(
+        count(&place, "SELECT loaded FROM jobs WHERE name = 'a'").await,
+        0
+    );
 }
 
 #[tokio::test]
@@ -339,7 +427,9 @@ async fn readers_need_no_daemon_and_do_not_disturb_one() {
     assert_eq!(reader.unfinished_runs().await.unwrap().len(), 1);
     reader.close().await;
     drop(ledger);
-    tokio::time::timeout(Duration::from_secs(30), held.release()).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(30), held.release())
+        .await
+        .unwrap();
     let reader = Reader::open(&place.path()).await.unwrap();
     assert_eq!(reader.unfinished_runs().await.unwrap().len(), 1);
 }

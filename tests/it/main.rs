@@ -2,8 +2,12 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 mod audit;
+mod config;
 mod ledger;
+#[path = "support/raw_server.rs"]
+mod raw_server;
 mod sandbox;
 mod schedule_oracle;
 mod systemd;
 mod tidy;
+mod wire;

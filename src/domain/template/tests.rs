@@ -6,6 +6,10 @@ fn text(text: &str) -> Json {
     Json::String(text.to_owned())
 }
 
+fn kwarg(template: &str) -> Json {
+    Json::Object(vec![("x".to_owned(), text(template))])
+}
+
 fn context() -> TemplateContext {
     TemplateContext {
         scheduled_at: "2026-11-01T04:30:00Z".parse().unwrap(),
@@ -19,14 +23,18 @@ fn context() -> TemplateContext {
 }
 
 fn rendered(template: &str) -> Json {
-    KwargsTemplate::parse(&text(template))
+    let kwargs = KwargsTemplate::parse(&kwarg(template))
         .unwrap()
         .render(&context())
-        .unwrap()
+        .unwrap();
+    match kwargs {
+        Json::Object(mut entries) => entries.remove(0).1,
+        other => panic!("kwargs became {other:?}"),
+    }
 }
 
 fn refused(template: &str) -> TemplateError {
-    KwargsTemplate::parse(&text(template))
+    KwargsTemplate::parse(&kwarg(template))
         .unwrap_err()
         .remove(0)
 }
@@ -143,8 +151,8 @@ fn what_no_run_could_render_is_refused_at_once() {
             "unknown time zone",
         ),
         ("{{ job.size }}", "undefined"),
-        ("{{ 'x' * 2000000 }}", "longer than"),
-        ("{{ 1 / 0 }}", "zero"),
+        ("{{ 'x' * 2000000 }}", "too many steps"),
+        ("{{ 1 / 0 }}", "unable to calculate"),
         ("{{ range(9) }}", "`range` is not defined"),
     ] {
         let error = refused(template);
@@ -162,6 +170,14 @@ fn braces_can_be_sent_by_quoting_them() {
     assert_eq!(rendered("{{ '}}' }}"), text("}}"));
     assert_eq!(rendered(r"{{ 'it\'s }}' }}"), text("it's }}"));
     assert_eq!(rendered("}} {# kept #} {"), text("}} {# kept #} {"));
+}
+
+#[test]
+fn kwargs_are_a_map() {
+    for other in [Json::Null, text("{{ job }}"), Json::Array(Vec::new())] {
+        let errors = KwargsTemplate::parse(&other).unwrap_err();
+        assert_eq!(errors[0].message, "kwargs must be a map of names to values");
+    }
 }
 
 #[test]
@@ -196,7 +212,7 @@ fn kwargs_without_templates_are_kept_as_they_are() {
 proptest::proptest! {
     #[test]
     fn no_text_makes_it_panic(template in "[{}%a-z_'\"|(). \\\\-]{0,40}") {
-        if let Ok(template) = KwargsTemplate::parse(&text(&template)) {
+        if let Ok(template) = KwargsTemplate::parse(&kwarg(&template)) {
             let _ = template.render(&context());
         }
     }
