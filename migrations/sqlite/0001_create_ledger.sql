@@ -15,7 +15,10 @@ CREATE TABLE jobs (
 -- is its interval's.
 CREATE TABLE planner (
     id         INTEGER PRIMARY KEY NOT NULL CHECK (id = 1),
-    planned_us INTEGER NOT NULL
+    planned_us INTEGER NOT NULL,
+    -- A burst is planned in several transactions, and the cursor passes its instant with the last;
+    -- until then ticks up to here may have their rows and need not.
+    reached_us INTEGER NOT NULL CHECK (reached_us >= planned_us)
 ) STRICT;
 
 -- Every definition ever loaded, with the interval (from_us, until_us] whose ticks it rules. An

@@ -250,20 +250,15 @@ impl AuditReader {
         Ok(histories.0.into_values().collect())
     }
 
-    /// The planner's cursor, and how far runs reach beyond it: a burst is planned in several
-    /// transactions, and the cursor passes its instant with the last. In between, ticks may have
-    /// their runs and need not.
+    /// The planner's cursor, and up to where ticks may have their runs ahead of it.
     async fn reach(&mut self) -> Result<(i64, i64), ReadError> {
-        let row = sqlx::query(
-            "SELECT coalesce((SELECT planned_us FROM planner), 0),
-                    coalesce((SELECT max(scheduled_us) FROM runs), 0)",
-        )
-        .fetch_one(&mut self.connection)
-        .await
-        .map_err(reading("planner"))?;
-        let planned_us: i64 = row.try_get(0).map_err(reading("planner"))?;
-        let last_us: i64 = row.try_get(1).map_err(reading("planner"))?;
-        Ok((planned_us, planned_us.max(last_us)))
+        let row = sqlx::query("SELECT planned_us, reached_us FROM planner")
+            .fetch_optional(&mut self.connection)
+            .await
+            .map_err(reading("planner"))?;
+        let Some(row) = row else { return Ok((0, 0)) };
+        let planned_us = row.try_get(0).map_err(reading("planner"))?;
+        Ok((planned_us, row.try_get(1).map_err(reading("planner"))?))
     }
 
     /// The runs of the jobs whose names lie in `[first, end)`, by job, tick and id.

@@ -6,7 +6,7 @@ use sqlx::sqlite::SqliteConnection;
 use super::rows::{RowsStatement, texts};
 use super::versions::{self, VersionChange};
 use crate::domain::job::{DefinitionHash, JobName};
-use crate::domain::run::{NewRun, RunId};
+use crate::domain::run::{NewRun, RunId, Trigger};
 
 /// One durable step of planning. Planning the same again changes nothing (guarantee G3).
 #[derive(Clone, Debug)]
@@ -130,15 +130,30 @@ pub(super) async fn write(
     for gap in &plan.advanced {
         advance_gap(connection, gap).await?;
     }
-    // Never backwards: a wall clock set back must not have a span planned twice.
+    move_cursor(connection, plan).await?;
+    Ok(taken)
+}
+
+/// Never backwards: a wall clock set back must not have a span planned twice.
+async fn move_cursor(connection: &mut SqliteConnection, plan: &Plan) -> Result<(), sqlx::Error> {
+    let ticks = plan
+        .runs
+        .iter()
+        .filter(|run| run.trigger == Trigger::Schedule);
+    let reached = ticks
+        .map(|run| run.scheduled_at)
+        .max()
+        .max(Some(plan.planned_through));
     sqlx::query(
-        "INSERT INTO planner (id, planned_us) VALUES (1, $1) \
-         ON CONFLICT (id) DO UPDATE SET planned_us = max(planned_us, excluded.planned_us)",
+        "INSERT INTO planner (id, planned_us, reached_us) VALUES (1, $1, $2) \
+         ON CONFLICT (id) DO UPDATE SET planned_us = max(planned_us, excluded.planned_us), \
+         reached_us = max(reached_us, excluded.reached_us)",
     )
     .bind(plan.planned_through.as_microsecond())
+    .bind(reached.map(Timestamp::as_microsecond))
     .execute(connection)
     .await?;
-    Ok(taken)
+    Ok(())
 }
 
 /// The runs that are not in the ledger although they were to be inserted.

@@ -9,13 +9,14 @@ use std::time::{Duration, Instant};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use funcron::domain::attempt::{BODY_LIMIT, CallRecord};
 use funcron::domain::expect::Expectation;
 use funcron::domain::json::Json;
 use funcron::domain::outcome::Outcome;
 use funcron::domain::run::Reason;
 use funcron::domain::secret::{Secret, SecretRef};
 use funcron::domain::workspace::{ApiKey, KeyId, Quota, Workspace, WorkspaceName};
-use funcron::guance::{BODY_LIMIT, Call, CallRecord, Client, build_request};
+use funcron::guance::{Call, Client, build_request};
 use proptest::prelude::*;
 
 use crate::raw_server::{RawServer, Step};

@@ -107,7 +107,7 @@ impl Ledger {
             .execute(&mut self.writer)
             .await
             .unwrap();
-        sqlx::query("INSERT INTO planner VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET planned_us = max(planned_us, excluded.planned_us)")
+        sqlx::query("INSERT INTO planner VALUES (1, $1, $1) ON CONFLICT (id) DO UPDATE SET planned_us = max(planned_us, excluded.planned_us), reached_us = max(reached_us, excluded.reached_us)")
             .bind(us(planned))
             .execute(&mut self.writer)
             .await
