@@ -248,8 +248,7 @@ impl Daemon {
             tracing::error!(%error, "the stop cannot be recorded");
         }
         drop(self.engine);
-        drop(self.ledger);
-        self.held.release().await;
+        self.held.release(self.ledger).await;
         tracing::info!("stopped");
     }
 }

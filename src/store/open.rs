@@ -120,9 +120,11 @@ impl Ledger {
 }
 
 impl Held {
-    /// Lets the ledger go after everything queued is written: every [`Ledger`] must be dropped first.
-    pub async fn release(self) {
+    /// Lets the ledger go after everything queued is written. `last` must be the last clone: readers
+    /// end first, then the writer, so that it is alone when it leaves WAL.
+    pub async fn release(self, last: Ledger) {
         self.reader.close().await;
+        drop(last);
         if let Err(error) = self.writer.await {
             tracing::error!(%error, "the ledger's writer ended badly");
         }

@@ -296,8 +296,7 @@ async fn a_second_daemon_is_told_who_holds_the_ledger() {
         "{refused}"
     );
     assert!(LedgerLock::holder(&place.path()).is_some());
-    drop(ledger);
-    held.release().await;
+    held.release(ledger).await;
     assert!(LedgerLock::holder(&place.path()).is_none());
     place.open().await;
 }
@@ -307,9 +306,9 @@ async fn a_clean_stop_leaves_a_file_that_needs_no_journal() {
     let place = Place::new();
     let (ledger, held) = place.open().await;
     ledger.plan(plan(vec![waiting("a", 1)])).await.unwrap();
+    assert_eq!(ledger.reader().unfinished_runs().await.unwrap().len(), 1);
     assert!(wal(&place.path()).exists(), "a running daemon writes ahead");
-    drop(ledger);
-    held.release().await;
+    held.release(ledger).await;
     assert!(!wal(&place.path()).exists());
     // Byte 18 of the header: 1 is a rollback journal, 2 is WAL (https://sqlite.org/fileformat.html).
     assert_eq!(std::fs::read(place.path()).unwrap()[18], 1);
@@ -357,8 +356,7 @@ async fn files_that_are_no_ledger_are_refused_and_left_alone() {
 async fn a_ledger_of_a_later_release_is_refused_with_words() {
     let place = Place::new();
     let (ledger, held) = place.open().await;
-    drop(ledger);
-    held.release().await;
+    held.release(ledger).await;
     let mut connection = place.connect().await;
     sqlx::query("INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9000, 'later', 1, x'00', 1)")
         .execute(&mut connection)
