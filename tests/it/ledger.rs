@@ -424,8 +424,7 @@ async fn readers_need_no_daemon_and_do_not_disturb_one() {
     ledger.plan(plan(vec![waiting("a", 1)])).await.unwrap();
     assert_eq!(reader.unfinished_runs().await.unwrap().len(), 1);
     reader.close().await;
-    drop(ledger);
-    tokio::time::timeout(Duration::from_secs(30), held.release())
+    tokio::time::timeout(Duration::from_secs(30), held.release(ledger))
         .await
         .unwrap();
     let reader = Reader::open(&place.path()).await.unwrap();
