@@ -3,11 +3,11 @@
 
 mod audit;
 mod config;
+mod engine;
 mod ledger;
-#[path = "support/raw_server.rs"]
-mod raw_server;
 mod sandbox;
 mod schedule_oracle;
+mod support;
 mod systemd;
 mod tidy;
 mod wire;

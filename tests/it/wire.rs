@@ -19,7 +19,7 @@ use funcron::domain::workspace::{ApiKey, KeyId, Quota, Workspace, WorkspaceName}
 use funcron::guance::{Call, Client, build_request};
 use proptest::prelude::*;
 
-use crate::raw_server::{RawServer, Step};
+use crate::support::raw_server::{RawServer, Step};
 
 const KEY: &str = "tkn_canary_key_0123456789";
 const TOKEN: &str = "canary\"token/密码-0123456789";

@@ -1,0 +1,67 @@
+//! The wall clock steps: nothing floods, nothing fires twice, nothing is decided by a clock that may
+//! be wrong.
+
+use std::time::Duration;
+
+use crate::support::house::{House, at, job};
+use crate::support::remote::Reply;
+
+#[test]
+fn a_small_jump_ahead_is_caught_up_at_once() {
+    let mut house = House::new(&[
+        job("a", "*/5 * * * *", "catchup: none"),
+        job("b", "*/5 * * * *", ""),
+    ]);
+    house.quiesce();
+    house.step_wall_to("00:17");
+    house.quiesce();
+    assert_eq!(
+        house.runs("a"),
+        [
+            "00:05:00 missed/clock",
+            "00:10:00 missed/clock",
+            "00:15:00 missed/clock"
+        ]
+    );
+    assert_eq!(house.runs("b")[2], "00:15:00 catchup success");
+}
+
+#[test]
+fn nothing_fires_twice_when_the_clock_is_set_back() {
+    let mut house = House::new(&[job("a", "* * * * *", "")]);
+    house.run_until("00:10");
+    house.step_wall_to("00:05");
+    house.run_until("00:07");
+    assert_eq!(house.runs("a").len(), 10);
+    house.restart();
+    house.run_until("00:09");
+    house.crash();
+    house.open();
+    house.run_until("00:12");
+    let runs = house.runs("a");
+    assert_eq!(runs.len(), 12);
+    assert!(runs.iter().all(|run| run.ends_with(" success")), "{runs:?}");
+    assert_eq!(house.remote.calls().len(), 12);
+}
+
+#[test]
+fn the_quota_knows_no_wall_clock() {
+    let place =
+        "prod: { base_url: \"$REMOTE\", api_key: { file: key-1 }, quota: { per_key: 1/min } }";
+    let mut house = House::with(
+        place,
+        &[
+            job("a", "1 0 * * *", ""),
+            job("b", "1 0 * * *", "start_deadline: 2h"),
+        ],
+    );
+    house.remote.answer("a", [Reply::success()]);
+    house.run_until("00:01");
+    let before = house.clock.monotonic();
+    house.step_wall_to("00:50");
+    house.quiesce();
+    assert_eq!(house.runs("b"), ["00:01:00 waiting/quota"]);
+    house.run_until("00:52");
+    assert_eq!(house.attempts("b"), ["00:51:01 1 success"]);
+    assert!(house.clock.monotonic() - before >= Duration::from_secs(61));
+}

@@ -1,0 +1,122 @@
+//! A key that the server calls invalid is held, not hammered.
+
+use crate::support::house::{House, KEYS, job};
+
+/// One run a minute that is in no hurry, and one that is.
+fn jobs() -> [String; 3] {
+    [
+        job("a", "1 0 * * *", ""),
+        job(
+            "b",
+            "2,3,4 0 * * *",
+            "start_deadline: 2h, retry: { into_next_tick: true }",
+        ),
+        job("c", "3 0 * * *", "start_deadline: 5m"),
+    ]
+}
+
+fn times(house: &House) -> Vec<String> {
+    let calls = house.remote.calls();
+    calls
+        .iter()
+        .map(|call| format!("{} {:.0}", call.func, call.at))
+        .collect()
+}
+
+#[test]
+fn runs_of_a_key_that_is_called_invalid_wait_and_one_in_ten_minutes_probes() {
+    let mut house = House::new(&jobs());
+    house.remote.refuse(KEYS[0]);
+    house.run_until("00:07");
+    assert_eq!(
+        house.runs("a"),
+        ["00:01:00 failed/auth_failed"],
+        "it is not retried"
+    );
+    assert_eq!(
+        house.runs("b"),
+        [
+            "00:02:00 waiting/key_held",
+            "00:03:00 skipped/overlap",
+            "00:04:00 skipped/overlap"
+        ]
+    );
+    assert_eq!(house.runs("c"), ["00:03:00 waiting/key_held"]);
+    assert_eq!(house.remote.calls().len(), 1);
+    house.run_until("00:08");
+    assert_eq!(house.runs("c"), ["00:03:00 missed/key_held"]);
+    house.run_until("00:11");
+    assert_eq!(
+        times(&house),
+        ["a 2026-05-01T00:01:00Z", "b 2026-05-01T00:11:00Z"]
+    );
+    assert_eq!(house.runs("b")[0], "00:02:00 failed/auth_failed");
+}
+
+#[test]
+fn a_good_reply_to_the_probe_frees_the_key_for_all_that_wait() {
+    let names = ["b0", "b1", "b2"];
+    let mut all = names
+        .map(|name| job(name, "2 0 * * *", "start_deadline: 2h"))
+        .to_vec();
+    all.push(job("a", "1 0 * * *", ""));
+    let mut house = House::new(&all);
+    house.remote.refuse(KEYS[0]);
+    house.run_until("00:10:59");
+    house.remote.accept(KEYS[0]);
+    assert_eq!(house.remote.calls().len(), 1);
+    house.run_until("00:11");
+    for name in names {
+        assert_eq!(house.runs(name), ["00:02:00 success"]);
+    }
+}
+
+#[test]
+fn a_reload_frees_the_key() {
+    let mut house = House::new(&jobs());
+    house.remote.refuse(KEYS[0]);
+    house.run_until("00:03:30");
+    house.remote.accept(KEYS[0]);
+    house.reload(&jobs());
+    house.run_until("00:03:31");
+    assert_eq!(house.runs("b")[0], "00:02:00 success");
+    assert_eq!(house.runs("c"), ["00:03:00 success"]);
+    house.restart();
+    house.run_until("00:04");
+    assert_eq!(
+        house.runs("b")[2],
+        "00:04:00 success",
+        "and a restart remembers that"
+    );
+}
+
+#[test]
+fn a_held_key_is_held_after_a_restart_and_after_a_crash() {
+    let mut house = House::new(&jobs());
+    house.remote.refuse(KEYS[0]);
+    house.run_until("00:02:30");
+    house.restart();
+    house.run_until("00:05");
+    house.crash();
+    house.open();
+    house.run_until("00:10:59");
+    assert_eq!(house.runs("b")[0], "00:02:00 waiting/key_held");
+    assert_eq!(house.remote.calls().len(), 1);
+    house.remote.accept(KEYS[0]);
+    house.run_until("00:11");
+    assert_eq!(house.runs("b")[0], "00:02:00 success");
+}
+
+#[test]
+fn another_key_of_the_workspace_goes_on() {
+    let place = "prod: { base_url: \"$REMOTE\", api_keys: [{ file: key-1 }, { file: key-2 }] }";
+    let mut house = House::with(place, &[job("a", "* * * * *", "")]);
+    house.remote.refuse(KEYS[0]);
+    house.run_until("00:09");
+    let runs = house.runs("a");
+    assert_eq!(runs[0], "00:01:00 failed/auth_failed");
+    assert!(
+        runs[1..].iter().all(|run| run.ends_with(" success")),
+        "{runs:?}"
+    );
+}

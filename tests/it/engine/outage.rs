@@ -1,0 +1,86 @@
+//! The ledger cannot be written: nothing is sent, everything is accounted for, and it heals by
+//! itself.
+//!
+//! Most outages here are triggers that refuse a statement: they fail at once, where a lock would
+//! take SQLite's five seconds.
+
+use crate::support::house::{House, at, job};
+
+const NO_ATTEMPTS: &str =
+    "CREATE TRIGGER outage BEFORE INSERT ON attempts BEGIN SELECT RAISE(ABORT, 'an outage'); END";
+const NO_PLANS: &str =
+    "CREATE TRIGGER outage BEFORE UPDATE ON planner BEGIN SELECT RAISE(ABORT, 'an outage'); END";
+const OVER: &str = "DROP TRIGGER outage";
+
+/// As the driver: a second's pause after an error. Answers the errors.
+fn endure_until(house: &mut House, instant: &str) -> usize {
+    let mut errors = 0;
+    while house.clock.now() < at(instant) {
+        match house.try_step() {
+            Ok(step) if step.in_flight > 0 => house.settle(),
+            Ok(step) => {
+                let wake = step.wake.unwrap_or(at(instant)).min(at(instant));
+                let by = wake.duration_since(house.clock.now());
+                house
+                    .clock
+                    .advance(by.try_into().expect("no step is wanted in the past"));
+            }
+            Err(_) => {
+                errors += 1;
+                house.clock.advance(std::time::Duration::from_secs(1));
+            }
+        }
+        assert!(house.steps < 1_000, "a hot loop");
+    }
+    errors
+}
+
+#[test]
+fn ticks_of_an_outage_are_accounted_for_afterwards() {
+    let mut house = House::new(&[
+        job("a", "* * * * *", "catchup: none"),
+        job("b", "* * * * *", ""),
+    ]);
+    house.run_until("00:01");
+    house.connect().execute(NO_PLANS);
+    let errors = endure_until(&mut house, "00:05:05");
+    assert!(errors > 100, "{errors}");
+    assert_eq!(house.remote.calls().len(), 2);
+    house.connect().execute(OVER);
+    house.run_until("00:06");
+    let lost = [
+        "00:02:00 missed/ledger_unavailable",
+        "00:03:00 missed/ledger_unavailable",
+        "00:04:00 missed/ledger_unavailable",
+    ];
+    assert_eq!(house.runs("a")[1..4], lost);
+    assert_eq!(
+        house.runs("a")[4..],
+        ["00:05:00 success", "00:06:00 success"],
+        "five seconds late is live"
+    );
+    assert_eq!(house.runs("b")[3], "00:04:00 catchup success");
+}
+
+/// The one that takes SQLite's busy timeout, twice: somebody else holds the ledger.
+#[test]
+fn while_somebody_else_holds_the_ledger_nothing_is_sent_and_afterwards_everything_is() {
+    let mut house = House::new(&[job("a", "1 0 * * *", "")]);
+    house.quiesce();
+    house.advance_to("00:01");
+    house.step();
+    let mut elsewhere = house.connect();
+    elsewhere.execute("BEGIN IMMEDIATE");
+    house.settle();
+    assert_eq!(
+        house.remote.calls().len(),
+        0,
+        "the attempt could not be recorded"
+    );
+    let error = house.try_step().unwrap_err();
+    assert!(error.is_transient(), "{error}");
+    elsewhere.execute("COMMIT");
+    house.run_until("00:01:05");
+    assert_eq!(house.runs("a"), ["00:01:00 success"]);
+    assert_eq!(house.remote.calls().len(), 1);
+}

@@ -1,0 +1,210 @@
+//! The configuration changes, while the daemon runs or while it does not: nothing of the past fires,
+//! nothing in the present is lost.
+
+use std::time::Duration;
+
+use crate::support::house::{House, at, job};
+use crate::support::remote::Reply;
+
+const BRIEF: Duration = Duration::from_secs(5);
+const ONE_A_MINUTE: &str =
+    "prod: { base_url: \"$REMOTE\", api_key: { file: key-1 }, quota: { per_key: 1/min } }";
+
+fn changes(house: &mut House, jobs: &[String]) -> Vec<String> {
+    let difference = house.reload(jobs);
+    difference
+        .changes()
+        .map(|(job, change)| format!("{job} {change}"))
+        .collect()
+}
+
+#[test]
+fn an_added_job_begins_at_its_adding() {
+    let a = job("a", "* * * * *", "");
+    let mut house = House::new(std::slice::from_ref(&a));
+    house.run_until("00:05:30");
+    let b = job("b", "* * * * *", "");
+    assert_eq!(changes(&mut house, &[a, b]), ["b added"]);
+    house.run_until("00:06");
+    assert_eq!(house.runs("a").len(), 6);
+    assert_eq!(house.runs("b"), ["00:06:00 success"]);
+}
+
+#[test]
+fn a_removed_job_ticks_no_more_and_its_waiting_runs_are_skipped() {
+    let a = job("a", "* * * * *", "");
+    let b = job("b", "* * * * *", "");
+    let mut house = House::with(ONE_A_MINUTE, &[a.clone(), b.clone()]);
+    house.run_until("00:01:30");
+    assert_eq!(changes(&mut house, std::slice::from_ref(&a)), ["b removed"]);
+    house.run_until("00:04:30");
+    assert_eq!(house.runs("b"), ["00:01:00 skipped/disabled"]);
+    assert_eq!(changes(&mut house, &[a, b]), ["b added"]);
+    house.run_until("00:05");
+    assert_eq!(
+        house.runs("b").len(),
+        2,
+        "a name added again begins at its adding"
+    );
+}
+
+#[test]
+fn a_disabled_job_ticks_no_more_and_an_enabled_one_does_not_make_up_for_it() {
+    let jobs = |enabled: bool| {
+        [
+            job("a", "* * * * *", ""),
+            job("b", "* * * * *", &format!("enabled: {enabled}")),
+        ]
+    };
+    let mut house = House::with(ONE_A_MINUTE, &jobs(true));
+    house.run_until("00:01:30");
+    assert_eq!(changes(&mut house, &jobs(false)), ["b rescheduled"]);
+    house.run_until("00:03:30");
+    assert_eq!(house.runs("b"), ["00:01:00 skipped/disabled"]);
+    house.reload(&jobs(true));
+    house.run_until("00:03:59");
+    assert_eq!(house.runs("b").len(), 1);
+    house.run_until("00:04");
+    assert_eq!(house.runs("b").len(), 2);
+}
+
+#[test]
+fn a_rescheduled_job_begins_anew_and_its_waiting_run_stays() {
+    let a = job("a", "1 0 * * *", "");
+    let mut house = House::with(ONE_A_MINUTE, &[a.clone(), job("b", "1,7 0 * * *", "")]);
+    house.run_until("00:01:30");
+    assert_eq!(
+        changes(&mut house, &[a, job("b", "*/5 * * * *", "")]),
+        ["b rescheduled"]
+    );
+    house.run_until("00:10");
+    assert_eq!(
+        house.runs("b"),
+        ["00:01:00 success", "00:05:00 success", "00:10:00 success"]
+    );
+}
+
+#[test]
+fn a_waiting_run_keeps_the_definition_it_was_planned_with() {
+    let a = job("a", "* * * * *", "");
+    let mut house = House::with(ONE_A_MINUTE, &[a.clone(), job("b", "1,10 0 * * *", "")]);
+    house.run_until("00:01:30");
+    let edited = job("b", "1,10 0 * * *", "").replace("test__it.b", "test__it.edited");
+    assert_eq!(
+        changes(&mut house, &[a.clone(), edited.clone()]),
+        ["b edited"]
+    );
+    house.restart();
+    house.reload(&[edited]);
+    house.run_until("00:11:30");
+    let funcs: Vec<_> = house
+        .remote
+        .calls()
+        .into_iter()
+        .map(|call| call.func)
+        .collect();
+    assert_eq!(house.runs("b"), ["00:01:00 success", "00:10:00 success"]);
+    assert_eq!(funcs, ["a", "b", "edited"]);
+}
+
+#[test]
+fn a_run_that_is_retried_keeps_its_definition() {
+    let mut house = House::new(&[job("a", "1 0 * * *", "")]);
+    house
+        .remote
+        .answer("a", [Reply::throttled(Some(30)), Reply::success()]);
+    house.run_until("00:01");
+    house.reload(&[job("a", "1 0 * * *", "").replace("test__it.a", "test__it.edited")]);
+    house.run_until("00:02");
+    let funcs: Vec<_> = house
+        .remote
+        .calls()
+        .into_iter()
+        .map(|call| call.func)
+        .collect();
+    assert_eq!(funcs, ["a", "a"]);
+    assert_eq!(house.runs("a"), ["00:01:00 success"]);
+}
+
+#[test]
+fn a_refused_reload_changes_nothing() {
+    let a = job("a", "* * * * *", "");
+    let mut house = House::new(std::slice::from_ref(&a));
+    house.run_until("00:01:30");
+    let before = house
+        .texts("SELECT definition_hash || from_us || coalesce(until_us, '') FROM job_versions");
+    house.move_to("prod: { base_url: \"$REMOTE\", api_key: { file: key-1 }, ca_file: /nowhere.pem }\n  other: { base_url: \"https://127.0.0.1:1\", api_key: { file: key-1 }, ca_file: /nowhere.pem }");
+    let refused = house.try_reload(&[job("b", "* * * * *", "")]).unwrap_err();
+    assert!(refused.to_string().contains("/nowhere.pem"), "{refused}");
+    house
+        .run(async |engine| engine.record_refused_reload("test").await)
+        .unwrap();
+    let after = house
+        .texts("SELECT definition_hash || from_us || coalesce(until_us, '') FROM job_versions");
+    assert_eq!(before, after);
+    house.run_until("00:02");
+    assert_eq!(house.runs("a"), ["00:01:00 success", "00:02:00 success"]);
+    assert_eq!(
+        house.texts("SELECT kind FROM events ORDER BY id"),
+        ["start", "reload_failed"]
+    );
+    house.move_to("prod: { base_url: \"$REMOTE\", api_key: { file: key-1 } }");
+    house.rewrite(&[a]);
+}
+
+#[test]
+fn ticks_up_to_the_reload_are_the_old_definitions() {
+    let mut house = House::new(&[job("a", "* * * * *", "")]);
+    house.run_until("00:01");
+    house.advance_to("00:02:05");
+    house.reload(&[job("a", "*/10 * * * *", "")]);
+    house.run_until("00:10");
+    assert_eq!(
+        house.runs("a"),
+        ["00:01:00 success", "00:02:00 success", "00:10:00 success"]
+    );
+}
+
+#[test]
+fn a_change_found_at_the_start_closes_the_old_past_as_missed() {
+    let mut house = House::new(&[
+        job("kept", "* * * * *", ""),
+        job("edited", "* * * * *", ""),
+        job("rescheduled", "* * * * *", ""),
+        job("removed", "* * * * *", ""),
+        job("disabled", "* * * * *", ""),
+    ]);
+    house.run_until("00:01");
+    house.stop(BRIEF);
+    house.advance_to("00:05:30");
+    house.rewrite(&[
+        job("kept", "* * * * *", ""),
+        job("edited", "* * * * *", "timeout: 7s"),
+        job("rescheduled", "*/2 * * * *", ""),
+        job("disabled", "* * * * *", "enabled: false"),
+        job("added", "* * * * *", ""),
+    ]);
+    house.open();
+    house.run_until("00:06");
+    let ends = |job: &str| house.runs(job)[1..].join(", ");
+    let caught_up = "00:02:00 missed/catchup, 00:03:00 missed/catchup, 00:04:00 missed/catchup, 00:05:00 catchup success, 00:06:00 success";
+    let closed = "00:02:00 missed/daemon_down, 00:03:00 missed/daemon_down, 00:04:00 missed/daemon_down, 00:05:00 missed/daemon_down";
+    assert_eq!(ends("kept"), caught_up);
+    assert_eq!(ends("edited"), caught_up);
+    assert_eq!(ends("rescheduled"), format!("{closed}, 00:06:00 success"));
+    assert_eq!(ends("removed"), closed);
+    assert_eq!(ends("disabled"), closed);
+    assert_eq!(house.runs("added"), ["00:06:00 success"]);
+}
+
+#[test]
+fn a_reload_tells_the_ledger_what_changed_and_who_asked() {
+    let mut house = House::new(&[job("a", "* * * * *", "")]);
+    house.run_until("00:01:30");
+    house.reload(&[job("a", "*/2 * * * *", ""), job("b", "* * * * *", "")]);
+    assert_eq!(
+        house.texts("SELECT actor || ' ' || detail FROM events WHERE kind = 'reload'"),
+        [r#"test {"jobs":2,"changes":{"a":"rescheduled","b":"added"}}"#]
+    );
+    assert_eq!(house.quiesce().wake, Some(at("00:02")));
+}

@@ -1,0 +1,149 @@
+//! A canary: whatever a remote echoes, the API key and the secret arguments are in no byte that is
+//! left behind, and in no log line.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use serde_json::json;
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::support::house::{House, job};
+use crate::support::remote::Reply;
+
+const KEY: &str = "canary-key-0123456789abcdef";
+/// Escaped once it reads otherwise, and escaped twice otherwise again.
+const ARGUMENT: &str = "canary-argument-\"quoted\"-\\-密-0123456789";
+
+/// Both begin with it; nothing else in the test does.
+const CANARY: &str = "canary-";
+
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Lines {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+/// The reply of an engine that dumps what it was sent, in every place that a reply has for text.
+fn echo(ok: bool) -> Reply {
+    let body = json!({ "kwargs": { "token": ARGUMENT, "key": KEY } }).to_string();
+    let escaped = serde_json::to_string(&body).unwrap();
+    let cut = format!(
+        "{}...\n <Length: 3035>",
+        &body[..body.find("argument").unwrap() + 12]
+    );
+    let everywhere = format!("{KEY} {ARGUMENT}");
+    Reply::content(json!({
+        "ok": ok,
+        "reason": format!("EFuncFailed.{everywhere}"),
+        "error": 599.3,
+        "message": everywhere,
+        "traceId": format!("TRACE-{KEY}"),
+        "detail": { "id": format!("task-{ARGUMENT}"), "einfoTEXT": escaped },
+        "data": { "result": { everywhere.as_str(): [KEY, ARGUMENT] } },
+        "reqDump": { "bodyDump": cut, "again": body },
+    }))
+}
+
+fn refusal() -> Reply {
+    let body = json!({
+        "code": 403, "content": null, "success": false, "errorCode": format!("ft.{KEY}"),
+        "message": format!("unknown key {KEY}, argument {ARGUMENT}"), "traceId": ARGUMENT,
+    });
+    Reply::Http(403, body.to_string())
+}
+
+#[test]
+fn no_secret_is_left_in_the_ledger_its_journal_or_the_logs() {
+    let lines = Lines::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(lines.clone())
+        .finish();
+    tracing::subscriber::with_default(subscriber, || {
+        let place = "prod: { base_url: \"$REMOTE\", api_key: { file: canary }, quota: none }";
+        let names = ["good", "failed", "refused", "raw", "cut-off"];
+        let jobs = names.map(|name| {
+            job(
+                name,
+                "* * * * *",
+                "secret_kwargs: { token: { file: argument } }, retry: { into_next_tick: true }",
+            )
+        });
+        let mut house =
+            House::with_secrets(place, &jobs, &[("canary", KEY), ("argument", ARGUMENT)]);
+        house.remote.answer("good", [echo(true)]);
+        house.remote.answer("failed", [echo(false)]);
+        house.remote.answer("refused", [refusal()]);
+        house.remote.answer(
+            "raw",
+            [Reply::Http(502, format!("<html>{KEY} {ARGUMENT}</html>"))],
+        );
+        house.remote.answer(
+            "cut-off",
+            [Reply::Http(200, format!("{{\"message\":\"{KEY}"))],
+        );
+        house.run_until("00:02");
+        let sent = house.remote.calls();
+        assert!(
+            sent.iter().all(|call| call.key == KEY),
+            "the key does travel"
+        );
+        assert_eq!(sent.len(), 10);
+        house.crash();
+        assert_clean(&house, "killed");
+        house.open();
+        house.run_until("00:03");
+        house.restart();
+        assert_clean(&house, "restarted");
+        let kept = house.texts("SELECT response FROM attempts WHERE response LIKE '%***%'");
+        assert!(
+            kept.len() >= 8,
+            "replies are kept, with the secrets struck out: {kept:?}"
+        );
+    });
+    let lines = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    assert!(lines.contains("TRACE"), "the most talkative level is on");
+    assert!(
+        lines.contains("func_failed"),
+        "the engine's lines are among them"
+    );
+    assert_eq!(lines.lines().find(|line| line.contains(CANARY)), None);
+}
+
+fn assert_clean(house: &House, when: &str) {
+    let mut looked_at = 0;
+    for entry in std::fs::read_dir(house.folder()).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if ["canary", "argument", "key-1", "key-2"].contains(&name.as_str()) {
+            continue;
+        }
+        let bytes = std::fs::read(&path).unwrap();
+        let canary = bytes
+            .windows(CANARY.len())
+            .position(|window| window == CANARY.as_bytes());
+        let around = canary.map(|at| {
+            String::from_utf8_lossy(&bytes[at.saturating_sub(80)..(at + 80).min(bytes.len())])
+                .into_owned()
+        });
+        assert_eq!(around, None, "{when}: {name}");
+        looked_at += 1;
+    }
+    assert!(looked_at >= 2, "the ledger and its journal");
+}
