@@ -80,6 +80,40 @@ pub struct Execution {
     pub sent_us: Option<i64>,
 }
 
+impl Execution {
+    /// The columns in their order.
+    pub const COLUMNS: [&str; 28] = [
+        "run_id",
+        "job",
+        "trigger",
+        "scheduled_at",
+        "due_at",
+        "state",
+        "reason",
+        "attempt",
+        "sent_at",
+        "finished_at",
+        "workspace",
+        "func_id",
+        "request",
+        "http_status",
+        "response",
+        "trace_id",
+        "func_trace_id",
+        "task_id",
+        "cost_ms",
+        "duration_ms",
+        "outcome",
+        "error_code",
+        "engine_reason",
+        "engine_error",
+        "message",
+        "definition_hash",
+        "scheduled_us",
+        "sent_us",
+    ];
+}
+
 /// A row of the view as a table for people needs it: no bodies, and how many attempts there are.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow)]
 pub struct HistoryLine {
@@ -144,10 +178,6 @@ pub struct HistoryFilter {
 /// What is being done when the view cannot be read.
 const HISTORY: &str = "reading the history";
 
-const EXECUTION: &str = "\
-run_id, job, trigger, scheduled_at, due_at, state, reason, attempt, sent_at, finished_at, workspace, func_id, request, http_status, response, \
-trace_id, func_trace_id, task_id, cost_ms, duration_ms, outcome, error_code, engine_reason, engine_error, message, definition_hash, scheduled_us, sent_us";
-
 const LINE: &str = "\
 run_id, job, trigger, scheduled_us, state, reason, attempt, (SELECT r.attempts FROM runs r WHERE r.id = run_id) AS attempts, \
 http_status, trace_id, cost_ms, duration_ms, outcome, engine_reason, message";
@@ -165,7 +195,7 @@ enum Parameter {
 
 impl Statement {
     /// The text consists of constants and the numbers of parameters alone; no value gets into it.
-    fn select(columns: &'static str, filter: &HistoryFilter) -> Self {
+    fn select(columns: &str, filter: &HistoryFilter) -> Self {
         let mut statement = Self {
             text: format!("SELECT {columns} FROM executions"),
             parameters: Vec::new(),
@@ -271,7 +301,7 @@ impl Reader {
         &self,
         filter: &HistoryFilter,
     ) -> BoxStream<'_, Result<Execution, StoreError>> {
-        Statement::select(EXECUTION, filter)
+        Statement::select(&Execution::COLUMNS.join(", "), filter)
             .query()
             .fetch(self.pool())
             .map_err(|error| StoreError::from_sqlx(HISTORY, error))
@@ -382,6 +412,21 @@ mod tests {
         assert!(!plan.contains("SCAN"), "{plan}");
     }
 
+    #[tokio::test]
+    async fn the_columns_are_those_of_the_view_in_its_order() {
+        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        sqlx::migrate!("migrations/sqlite")
+            .run(&mut connection)
+            .await
+            .unwrap();
+        let names: Vec<String> =
+            sqlx::query_scalar("SELECT name FROM pragma_table_info('executions')")
+                .fetch_all(&mut connection)
+                .await
+                .unwrap();
+        assert_eq!(names, Execution::COLUMNS);
+    }
+
     #[test]
     fn every_value_is_bound_and_none_is_in_the_text() {
         let at = Timestamp::UNIX_EPOCH;
@@ -397,7 +442,7 @@ mod tests {
             trigger: Some(Trigger::Manual),
             limit: 7,
         };
-        let statement = Statement::select(EXECUTION, &filter);
+        let statement = Statement::select("*", &filter);
         assert_eq!(statement.parameters.len(), 10);
         assert!(statement.text.ends_with("LIMIT $10"), "{}", statement.text);
         assert!(!statement.text.contains("1=1"), "{}", statement.text);
