@@ -39,7 +39,9 @@ pub(super) async fn execute(command: Command, global: &Global) -> Result<Exit, F
         zone_data_now: &zone_data,
     };
     let failed = |error: &dyn std::error::Error| Failure::because(Exit::Failed, error);
-    let mut reader = AuditReader::open(&path).await.map_err(|error| failed(&error))?;
+    let mut reader = AuditReader::open(&path)
+        .await
+        .map_err(|error| failed(&error))?;
     let report = audit::verify(&mut reader, circumstances)
         .await
         .map_err(|error| failed(&error))?;
@@ -50,7 +52,11 @@ pub(super) async fn execute(command: Command, global: &Global) -> Result<Exit, F
         Format::Jsonl | Format::Csv => findings(&report, &mut printer)?,
     }
     printer.flush()?;
-    Ok(if report.is_ok() { Exit::Done } else { Exit::Failed })
+    Ok(if report.is_ok() {
+        Exit::Done
+    } else {
+        Exit::Failed
+    })
 }
 
 /// The report for people: what was looked at, then each finding.
@@ -65,7 +71,10 @@ fn page(report: &Report, printer: &mut Printer) -> std::io::Result<()> {
     );
     printer.line(&looked_at)?;
     if let Some(before) = report.pruned_before {
-        printer.line(&format!("ticks before {} may have been pruned and were not looked for", shown(before)))?;
+        printer.line(&format!(
+            "ticks before {} may have been pruned and were not looked for",
+            shown(before)
+        ))?;
     }
     for (name, findings) in report.lists() {
         if findings.total == 0 {
@@ -79,7 +88,10 @@ fn page(report: &Report, printer: &mut Printer) -> std::io::Result<()> {
         }
         let shown = findings.first.len().min(SHOWN) as u64;
         if findings.total > shown {
-            printer.line(&format!("  … and {} more; -o json lists them", findings.total - shown))?;
+            printer.line(&format!(
+                "  … and {} more; -o json lists them",
+                findings.total - shown
+            ))?;
         }
     }
     let verdict = if report.is_ok() {
@@ -93,7 +105,11 @@ fn page(report: &Report, printer: &mut Printer) -> std::io::Result<()> {
 /// A finding as a line: whose, when, which run, what.
 fn told(finding: &Finding) -> String {
     let when = finding.scheduled_at.map(shown);
-    let parts = [finding.job.as_deref(), when.as_deref(), finding.run_id.as_deref()];
+    let parts = [
+        finding.job.as_deref(),
+        when.as_deref(),
+        finding.run_id.as_deref(),
+    ];
     let place: Vec<&str> = parts.into_iter().flatten().collect();
     format!("{}  {}", place.join("  "), finding.what)
 }

@@ -17,7 +17,10 @@ pub(crate) enum Exit {
     /// There is no such job or run.
     NotFound = 3,
     /// The daemon does not answer. The first command that talks to it brings its use.
-    #[expect(dead_code, reason = "part of the closed set; no command talks to a daemon yet")]
+    #[expect(
+        dead_code,
+        reason = "part of the closed set; no command talks to a daemon yet"
+    )]
     Unreachable = 4,
     /// Another daemon holds the ledger.
     Held = 5,
@@ -32,22 +35,6 @@ impl From<Exit> for ExitCode {
 }
 
 impl Exit {
-    /// What a failure of the ledger means to the daemon.
-    pub(crate) fn of_daemon(kind: &StoreErrorKind) -> Self {
-        match kind {
-            StoreErrorKind::Locked { .. } => Self::Held,
-            StoreErrorKind::NotALedger
-            | StoreErrorKind::Newer { .. }
-            | StoreErrorKind::Missing
-            | StoreErrorKind::Denied => Self::CannotStart,
-            StoreErrorKind::Busy
-            | StoreErrorKind::Full
-            | StoreErrorKind::Corrupt
-            | StoreErrorKind::Io
-            | StoreErrorKind::Bug => Self::Failed,
-        }
-    }
-
     /// What a failure of the ledger means to a command that reads it: it is unreadable, whatever the
     /// reason. No reader is ever locked out by a daemon.
     fn of_reader(kind: &StoreErrorKind) -> Self {
@@ -105,7 +92,7 @@ impl From<StoreError> for Failure {
         match error.kind() {
             // These say all there is to say; the database's own words would only repeat it.
             StoreErrorKind::Missing => Self::new(exit, error.to_string())
-                .hint("or name the ledger with --database, or its configuration with --config"),
+                .hint("--database names a ledger, --config a configuration with one"),
             StoreErrorKind::NotALedger
             | StoreErrorKind::Newer { .. }
             | StoreErrorKind::Denied

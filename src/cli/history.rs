@@ -71,7 +71,9 @@ pub(super) async fn execute(arguments: &Arguments, global: &Global) -> Result<Ex
     let filter = arguments.filter(&reader, Clock::system().now()).await?;
     let rows = match printer.format() {
         Format::Table => people(&reader, filter.clone(), &mut printer).await?,
-        Format::Json | Format::Jsonl | Format::Csv => machines(&reader, &filter, &mut printer).await?,
+        Format::Json | Format::Jsonl | Format::Csv => {
+            machines(&reader, &filter, &mut printer).await?
+        }
     };
     printer.flush()?;
     if rows == 0 {
@@ -106,7 +108,11 @@ impl Arguments {
     }
 }
 
-async fn machines(reader: &Reader, filter: &HistoryFilter, printer: &mut Printer) -> Result<u64, Failure> {
+async fn machines(
+    reader: &Reader,
+    filter: &HistoryFilter,
+    printer: &mut Printer,
+) -> Result<u64, Failure> {
     let mut stream = reader.executions(filter);
     let mut records = printer.records(&Execution::COLUMNS)?;
     let mut rows = 0;
@@ -121,7 +127,11 @@ async fn machines(reader: &Reader, filter: &HistoryFilter, printer: &mut Printer
     Ok(rows)
 }
 
-async fn people(reader: &Reader, mut filter: HistoryFilter, printer: &mut Printer) -> Result<u64, Failure> {
+async fn people(
+    reader: &Reader,
+    mut filter: HistoryFilter,
+    printer: &mut Printer,
+) -> Result<u64, Failure> {
     let wanted = filter.limit.min(MOST_LINES);
     // One more, to know whether there is more.
     filter.limit = wanted + 1;
@@ -132,9 +142,14 @@ async fn people(reader: &Reader, mut filter: HistoryFilter, printer: &mut Printe
         printer.table(&table(&lines))?;
     }
     if is_more && filter.limit > MOST_LINES {
-        printer.note(&format!("the newest {wanted} rows; -o jsonl prints any number"));
+        printer.note(&format!(
+            "the newest {wanted} rows; -o jsonl prints any number"
+        ));
     } else if is_more {
-        printer.note(&format!("the newest {wanted} rows; -n {} shows more", u64::from(wanted) * 5));
+        printer.note(&format!(
+            "the newest {wanted} rows; -n {} shows more",
+            u64::from(wanted) * 5
+        ));
     }
     Ok(lines.len() as u64)
 }
@@ -144,15 +159,15 @@ async fn people(reader: &Reader, mut filter: HistoryFilter, printer: &mut Printe
 fn table(lines: &[HistoryLine]) -> Table {
     let mut table = Table::new([
         Column::new("TICK (UTC)", 0),
-        Column::new("JOB", 0).down_to(12),
+        Column::new("JOB", 0).cut_to(10, 24),
         Column::new("STATE", 0),
-        Column::new("WHY", 1).down_to(12),
+        Column::new("WHY", 1).cut_to(10, 24),
         Column::new("TRY", 4).right(),
         Column::new("HTTP", 3).right(),
         Column::new("TOOK", 2).right(),
         Column::new("COST", 6).right(),
         Column::new("TRIGGER", 7),
-        Column::new("MESSAGE", 5).down_to(24),
+        Column::new("MESSAGE", 5).cut_to(20, 32),
         Column::new("TRACE", 8),
         Column::new("RUN", 0),
     ]);
@@ -193,7 +208,10 @@ fn is_last(line: &HistoryLine) -> bool {
 /// Why the run is in its state, of its last attempt; what came of it, of an earlier one. Where the
 /// run ended for another cause than its last attempt's outcome, both.
 fn why(line: &HistoryLine) -> Option<String> {
-    let outcome = line.outcome.as_deref().filter(|outcome| *outcome != "success");
+    let outcome = line
+        .outcome
+        .as_deref()
+        .filter(|outcome| *outcome != "success");
     if !is_last(line) {
         return outcome.map(str::to_owned);
     }
@@ -210,7 +228,11 @@ fn why(line: &HistoryLine) -> Option<String> {
 fn message(line: &HistoryLine) -> Option<String> {
     let is_success = line.outcome.as_deref() == Some("success");
     let parts = [line.engine_reason.as_deref(), line.message.as_deref()];
-    let said: Vec<&str> = parts.into_iter().flatten().filter(|text| !text.is_empty()).collect();
+    let said: Vec<&str> = parts
+        .into_iter()
+        .flatten()
+        .filter(|text| !text.is_empty())
+        .collect();
     (!is_success && !said.is_empty()).then(|| said.join(": "))
 }
 
@@ -226,7 +248,13 @@ fn tick(us: i64) -> String {
 mod tests {
     use super::*;
 
-    fn line(state: &str, reason: Option<&str>, attempt: i64, attempts: i64, outcome: Option<&str>) -> HistoryLine {
+    fn line(
+        state: &str,
+        reason: Option<&str>,
+        attempt: i64,
+        attempts: i64,
+        outcome: Option<&str>,
+    ) -> HistoryLine {
         HistoryLine {
             run_id: "0199e3b2-7c1f-7a3b-8def-0123456789ab".into(),
             job: "nightly".into(),
@@ -249,14 +277,32 @@ mod tests {
     #[test]
     fn an_earlier_attempt_says_what_came_of_it_and_the_last_one_why_the_run_ended() {
         for (line, said) in [
-            (line("success", None, 1, 2, Some("throttled")), Some("throttled")),
+            (
+                line("success", None, 1, 2, Some("throttled")),
+                Some("throttled"),
+            ),
             (line("success", None, 2, 2, Some("success")), None),
-            (line("failed", Some("func_failed"), 1, 1, Some("func_failed")), Some("func_failed")),
-            (line("failed", Some("deadline"), 2, 2, Some("network_error")), Some("deadline (network_error)")),
-            (line("unknown", Some("no_reply"), 1, 1, Some("unknown")), Some("no_reply")),
-            (line("waiting", Some("retry"), 1, 1, Some("throttled")), Some("retry (throttled)")),
+            (
+                line("failed", Some("func_failed"), 1, 1, Some("func_failed")),
+                Some("func_failed"),
+            ),
+            (
+                line("failed", Some("deadline"), 2, 2, Some("network_error")),
+                Some("deadline (network_error)"),
+            ),
+            (
+                line("unknown", Some("no_reply"), 1, 1, Some("unknown")),
+                Some("no_reply"),
+            ),
+            (
+                line("waiting", Some("retry"), 1, 1, Some("throttled")),
+                Some("retry (throttled)"),
+            ),
             (line("running", None, 1, 1, None), None),
-            (line("missed", Some("daemon_down"), 0, 0, None), Some("daemon_down")),
+            (
+                line("missed", Some("daemon_down"), 0, 0, None),
+                Some("daemon_down"),
+            ),
         ] {
             assert_eq!(why(&line).as_deref(), said, "{line:?}");
         }
@@ -268,7 +314,12 @@ mod tests {
         failed.job = "a-job-with-quite-a-long-name".into();
         failed.message = Some("数据库连接失败：请检查配置 and more".into());
         let text = table(&[failed]).render(Some(80), false);
-        for word in ["TICK", "a-job", "failed", "0199e3b2-7c1f-7a3b-8def-0123456789ab"] {
+        for word in [
+            "TICK",
+            "a-job",
+            "failed",
+            "0199e3b2-7c1f-7a3b-8def-0123456789ab",
+        ] {
             assert!(text.contains(word), "{text}");
         }
         assert!(!text.contains("MESSAGE"), "{text}");

@@ -74,10 +74,19 @@ impl Listed {
 pub(super) async fn listed(global: &Global) -> Result<Vec<Listed>, Failure> {
     if global.is_ledger_alone() {
         let jobs = global.reader().await?.known_jobs().await?;
-        return Ok(jobs.into_iter().filter(|job| job.loaded).map(Listed::from).collect());
+        return Ok(jobs
+            .into_iter()
+            .filter(|job| job.loaded)
+            .map(Listed::from)
+            .collect());
     }
     let loaded = global.load()?;
-    Ok(loaded.config.jobs.iter().map(|job| Listed::from(job.as_ref())).collect())
+    Ok(loaded
+        .config
+        .jobs
+        .iter()
+        .map(|job| Listed::from(job.as_ref()))
+        .collect())
 }
 
 /// Adds what the ledger knows of their last runs; where there is no ledger yet, says so.
@@ -90,7 +99,10 @@ pub(super) async fn add_last_runs(
     let reader = match Reader::open(&path).await {
         Ok(reader) => reader,
         Err(error) if *error.kind() == StoreErrorKind::Missing => {
-            printer.note(&format!("no run yet: there is no ledger at {}", path.display()));
+            printer.note(&format!(
+                "no run yet: there is no ledger at {}",
+                path.display()
+            ));
             return Ok(());
         }
         Err(error) => return Err(error.into()),
@@ -120,10 +132,16 @@ pub(super) async fn with_labels(
     let has_all = |job: &KnownJob| {
         let text = job.definition.as_deref().unwrap_or_default();
         let found = labels_in(&serde_json::from_str(text).unwrap_or_default());
-        labels.iter().all(|(key, value)| found.get(key) == Some(value))
+        labels
+            .iter()
+            .all(|(key, value)| found.get(key) == Some(value))
     };
     let jobs = reader.known_jobs().await?;
-    Ok(jobs.into_iter().filter(has_all).map(|job| job.name).collect())
+    Ok(jobs
+        .into_iter()
+        .filter(has_all)
+        .map(|job| job.name)
+        .collect())
 }
 
 fn labels_in(definition: &Value) -> BTreeMap<String, String> {

@@ -90,31 +90,37 @@ fn record(job: &Listed, now: Timestamp) -> Value {
 
 fn table(jobs: &[&Listed], now: Timestamp) -> Table {
     let mut table = Table::new([
-        Column::new("JOB", 0).down_to(12),
-        Column::new("SCHEDULE", 1).down_to(12),
+        Column::new("JOB", 0).cut_to(10, 24),
+        Column::new("SCHEDULE", 1).cut_to(10, 20),
         Column::new("NEXT", 2),
         Column::new("IN", 0).right(),
-        Column::new("LAST", 0).down_to(12),
+        Column::new("LAST", 0).cut_to(8, 24),
         Column::new("WHEN", 3),
-        Column::new("FUNCTION", 4).down_to(24),
+        Column::new("FUNCTION", 4).cut_to(16, 32),
         Column::new("ZONE", 5),
-        Column::new("LABELS", 6).down_to(16),
+        Column::new("LABELS", 6).cut_to(8, 24),
         Column::new("WORKSPACE", 7),
-        Column::new("DESCRIPTION", 8).down_to(24),
+        Column::new("DESCRIPTION", 8).cut_to(16, 24),
     ]);
     for job in jobs {
         let schedule = job.schedule.as_ref();
         let next = next(job, now);
         let local_next = next
             .zip(schedule)
-            .map(|(tick, schedule)| local(&tick.at.to_zoned(schedule.timezone().clone())));
-        let labels: Vec<String> = job.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+            .map(|(tick, schedule)| local(&tick.at.to_zoned_datetime(schedule.timezone().clone())));
+        let labels: Vec<String> = job
+            .labels
+            .iter()
+            .map(|(key, value)| format!("{key}={value}"))
+            .collect();
         table.row([
             Cell::new(&job.name),
             Cell::new(job.schedule_text()),
             Cell::new(local_next.unwrap_or_else(|| without_next(job).to_owned())),
             Cell::maybe(next.map(|tick| apart(now, tick.at))),
-            Cell::maybe(last(job)).tone(Tone::of_state(job.last.last_state.as_deref().unwrap_or_default())),
+            Cell::maybe(last(job)).tone(Tone::of_state(
+                job.last.last_state.as_deref().unwrap_or_default(),
+            )),
             Cell::maybe(job.last.last_us.map(|us| ago(us, now))),
             Cell::new(&job.func_id),
             Cell::maybe(schedule.map(|schedule| schedule.timezone_name())),
@@ -148,7 +154,11 @@ fn ago(us: i64, now: Timestamp) -> String {
         |_| shown_us(us),
         |at| {
             let apart = apart(at, now);
-            if at > now { format!("in {apart}") } else { format!("{apart} ago") }
+            if at > now {
+                format!("in {apart}")
+            } else {
+                format!("{apart} ago")
+            }
         },
     )
 }

@@ -88,13 +88,23 @@ pub fn run() -> ExitCode {
         Err(error) => {
             // Help goes to standard output, errors to standard error; a reader may have gone.
             let _ = error.print();
-            return if error.use_stderr() { Exit::Usage } else { Exit::Done }.into();
+            return if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Done
+            }
+            .into();
         }
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
     let result = match runtime {
         Ok(runtime) => runtime.block_on(execute(cli)),
-        Err(error) => Err(Failure::new(Exit::Failed, format!("starting threads: {error}"))),
+        Err(error) => Err(Failure::new(
+            Exit::Failed,
+            format!("starting threads: {error}"),
+        )),
     };
     match result {
         Ok(exit) => exit.into(),

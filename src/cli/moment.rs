@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, Zoned};
+use jiff::{Timestamp, ZonedDateTime};
 
 /// A point in time as a person gives it: an instant, or how long ago.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,9 +45,15 @@ pub(super) fn instant(text: &str) -> Result<Timestamp, String> {
 
 /// Parses a duration of the configuration's kind: `300ms`, `90s`, `15m`, `2h`, `7d`.
 fn span(text: &str) -> Result<Duration, String> {
-    let wrong = || "write a span of time like 90s, 15m, 24h or 7d, or an instant like 2026-12-24T18:00:00+08:00".to_owned();
+    let wrong = || {
+        "write a span of time like 90s, 15m, 24h or 7d, or an instant like 2026-12-24T18:00:00+08:00".to_owned()
+    };
     let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(|| {
-        if text.is_empty() { wrong() } else { format!("a number wants its unit: {text}s, {text}m, {text}h or {text}d") }
+        if text.is_empty() {
+            wrong()
+        } else {
+            format!("a number wants its unit: {text}s, {text}m, {text}h or {text}d")
+        }
     })?;
     let (number, unit) = text.split_at(digits);
     let number: u64 = number.parse().map_err(|_| wrong())?;
@@ -59,7 +65,10 @@ fn span(text: &str) -> Result<Duration, String> {
         "d" => 86_400_000,
         _ => return Err(wrong()),
     };
-    number.checked_mul(milliseconds).map(Duration::from_millis).ok_or_else(wrong)
+    number
+        .checked_mul(milliseconds)
+        .map(Duration::from_millis)
+        .ok_or_else(wrong)
 }
 
 /// RFC 3339 with milliseconds, in UTC: how instants are shown everywhere (contract, section 1).
@@ -74,11 +83,13 @@ pub(super) fn shown_us(us: i64) -> String {
 
 /// RFC 3339 with milliseconds, in a zone and with its offset.
 pub(super) fn shown_in(at: Timestamp, zone: &TimeZone) -> String {
-    at.to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S.%3f%:z").to_string()
+    at.to_zoned_datetime(zone.clone())
+        .strftime("%Y-%m-%dT%H:%M:%S.%3f%:z")
+        .to_string()
 }
 
 /// A local time for people: weekday, date, time, offset.
-pub(super) fn local(at: &Zoned) -> String {
+pub(super) fn local(at: &ZonedDateTime) -> String {
     at.strftime("%a %Y-%m-%d %H:%M:%S %:z").to_string()
 }
 
@@ -121,7 +132,10 @@ mod tests {
         assert_eq!(at("24h"), "2026-11-23T10:00:00.000Z");
         assert_eq!(at("300ms"), "2026-11-24T09:59:59.700Z");
         assert_eq!(at("2026-11-24T18:00:00+08:00"), "2026-11-24T10:00:00.000Z");
-        assert_eq!(Moment::parse("99999999999d").unwrap().resolve(now), Timestamp::MIN);
+        assert_eq!(
+            Moment::parse("99999999999d").unwrap().resolve(now),
+            Timestamp::MIN
+        );
     }
 
     #[test]

@@ -63,7 +63,9 @@ pub(super) async fn execute(arguments: &Arguments, global: &Global) -> Result<Ex
     };
     let is_one = arguments.job.is_some() || !arguments.expr.is_empty();
     let from = arguments.from.unwrap_or_else(|| Clock::system().now());
-    let count = arguments.number.map_or(if is_one { FIRES } else { FIRES_OF_ALL }, usize::from);
+    let count = arguments
+        .number
+        .map_or(if is_one { FIRES } else { FIRES_OF_ALL }, usize::from);
     let fires = fires(&sources, from, count);
     let mut printer = global.printer();
     match printer.format() {
@@ -98,7 +100,10 @@ async fn of_jobs(arguments: &Arguments, global: &Global) -> Result<Vec<Source>, 
     if let ([job], Some(_)) = (wanted.as_slice(), &arguments.job)
         && !job.enabled
     {
-        global.printer().note(&format!("`{}` is disabled: these are the ticks it would have", job.name));
+        global.printer().note(&format!(
+            "`{}` is disabled: these are the ticks it would have",
+            job.name
+        ));
     }
     let source = |job: &Listed| {
         let schedule = job.schedule.clone()?;
@@ -118,10 +123,16 @@ fn of_expressions(arguments: &Arguments) -> Result<Source, Failure> {
         job: "",
     });
     let schedule = schedule.map_err(|errors| {
-        let told: Vec<String> = errors.iter().map(|error| pointed(error, &arguments.expr)).collect();
+        let told: Vec<String> = errors
+            .iter()
+            .map(|error| pointed(error, &arguments.expr))
+            .collect();
         Failure::new(Exit::Usage, told.join("\n"))
     })?;
-    Ok(Source { job: None, schedule })
+    Ok(Source {
+        job: None,
+        schedule,
+    })
 }
 
 /// An error with the place in its expression pointed at.
@@ -178,19 +189,23 @@ fn record(source: &Source, tick: &Tick) -> Value {
 
 fn table(fires: &[(&Source, Tick)], from: Timestamp) -> Table {
     let mut table = Table::new([
-        Column::new("JOB", 0).down_to(12),
+        Column::new("JOB", 0).cut_to(10, 24),
         Column::new("LOCAL", 0),
         Column::new("ZONE", 3),
         Column::new("IN", 1).right(),
         Column::new("UTC", 4),
-        Column::new("NOTE", 2).down_to(24),
+        Column::new("NOTE", 2).cut_to(16, 40),
     ]);
     for (source, tick) in fires {
         let zone = source.schedule.timezone();
         let is_fire = tick.kind == TickKind::Fire;
         table.row([
             Cell::maybe(source.job.as_ref()),
-            Cell::new(moment::local(&tick.at.to_zoned(zone.clone()))).tone(if is_fire { Tone::Plain } else { Tone::Quiet }),
+            Cell::new(moment::local(&tick.at.to_zoned_datetime(zone.clone()))).tone(if is_fire {
+                Tone::Plain
+            } else {
+                Tone::Quiet
+            }),
             Cell::new(source.schedule.timezone_name()),
             Cell::new(apart(from, tick.at)),
             Cell::new(shown(tick.at)),
@@ -204,7 +219,9 @@ fn table(fires: &[(&Source, Tick)], from: Timestamp) -> Table {
 fn nothing(sources: &[Source], from: Timestamp) -> String {
     match sources {
         [] => "no job is enabled".to_owned(),
-        [one] if one.schedule.is_manual() => "never: @manual fires only when it is triggered".to_owned(),
+        [one] if one.schedule.is_manual() => {
+            "never: @manual fires only when it is triggered".to_owned()
+        }
         _ => format!("no fires after {}", shown(from)),
     }
 }
@@ -224,15 +241,28 @@ mod tests {
             job,
         });
         let job = Some(job.to_owned());
-        Source { job, schedule: schedule.unwrap() }
+        Source {
+            job,
+            schedule: schedule.unwrap(),
+        }
     }
 
     #[test]
     fn fires_of_several_jobs_come_in_the_order_of_time_and_each_once() {
-        let sources = [source("a", "*/20 * * * *"), source("b", "*/30 * * * *"), source("c", "@manual")];
+        let sources = [
+            source("a", "*/20 * * * *"),
+            source("b", "*/30 * * * *"),
+            source("c", "@manual"),
+        ];
         let told: Vec<String> = fires(&sources, Timestamp::UNIX_EPOCH, 5)
             .iter()
-            .map(|(source, tick)| format!("{} {}", source.job.as_deref().unwrap(), tick.at.as_second() / 60))
+            .map(|(source, tick)| {
+                format!(
+                    "{} {}",
+                    source.job.as_deref().unwrap(),
+                    tick.at.as_second() / 60
+                )
+            })
             .collect();
         assert_eq!(told, ["a 20", "b 30", "a 40", "a 60", "b 60"]);
     }

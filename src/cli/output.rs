@@ -82,11 +82,6 @@ impl<W: Write> Printer<W> {
         self.format
     }
 
-    /// Whether nobody reads any more.
-    pub(super) fn is_closed(&self) -> bool {
-        self.closed
-    }
-
     /// The text in a tone, where colours are wanted.
     pub(super) fn paint(&self, tone: Tone, text: &str) -> String {
         if self.colored {
@@ -302,7 +297,10 @@ mod tests {
 
     #[test]
     fn fields_of_csv_are_quoted_where_rfc_4180_wants_it_and_nothing_differs_from_empty() {
-        let records = [json!({"a": "x,\"y\"\r\nz", "b": ""}), json!({"a": ["x", 1], "b": null})];
+        let records = [
+            json!({"a": "x,\"y\"\r\nz", "b": ""}),
+            json!({"a": ["x", 1], "b": null}),
+        ];
         assert_eq!(
             printed(Format::Csv, &records),
             "a,b\r\n\"x,\"\"y\"\"\r\nz\",\"\"\r\n\"[\"\"x\"\",1]\",\r\n"
@@ -330,9 +328,11 @@ mod tests {
     #[test]
     fn a_reader_that_has_gone_is_no_error_and_is_noticed() {
         let mut printer = printer(Format::Jsonl, Gone(3));
-        assert!(!printer.is_closed());
-        printer.all_records(&["a"], [json!({"a": 1}), json!({"a": 2})]).unwrap();
-        assert!(printer.is_closed());
+        assert!(!printer.closed);
+        printer
+            .all_records(&["a"], [json!({"a": 1}), json!({"a": 2})])
+            .unwrap();
+        assert!(printer.closed);
         printer.flush().unwrap();
     }
 

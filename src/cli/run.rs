@@ -9,5 +9,8 @@ pub(super) struct Arguments {}
 
 /// Says that the daemon is not wired yet.
 pub(super) async fn execute(_: Arguments, _: &Global) -> Result<Exit, Failure> {
-    Err(Failure::new(Exit::Failed, "the daemon is not wired yet"))
+    Err(Failure::new(
+        Exit::CannotStart,
+        "the daemon is not wired yet",
+    ))
 }

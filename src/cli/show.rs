@@ -26,7 +26,14 @@ pub(super) struct Arguments {
 }
 
 /// The keys of a match, in their order.
-const MATCH: [&str; 6] = ["run_id", "job", "trigger", "scheduled_at", "state", "reason"];
+const MATCH: [&str; 6] = [
+    "run_id",
+    "job",
+    "trigger",
+    "scheduled_at",
+    "state",
+    "reason",
+];
 
 /// Prints the run, or the runs that match.
 pub(super) async fn execute(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
@@ -58,7 +65,12 @@ fn one_run(run: &RunDetail, printer: &mut Printer, is_verbose: bool) -> Result<(
         Format::Json => printer.document(&object(run))?,
         Format::Jsonl | Format::Csv => {
             let object = object(run);
-            let columns: Vec<&str> = object.as_object().into_iter().flat_map(|map| map.keys()).map(String::as_str).collect();
+            let columns: Vec<&str> = object
+                .as_object()
+                .into_iter()
+                .flat_map(|map| map.keys())
+                .map(String::as_str)
+                .collect();
             printer.all_records(&columns, [&object])?;
         }
     }
@@ -80,7 +92,7 @@ fn matches(found: &[FoundRun], printer: &mut Printer) -> Result<(), Failure> {
         Format::Table => {
             let mut table = Table::new([
                 Column::new("RUN", 0),
-                Column::new("JOB", 1).down_to(12),
+                Column::new("JOB", 1).cut_to(10, 24),
                 Column::new("TICK", 2),
                 Column::new("STATE", 1),
                 Column::new("WHY", 3),
@@ -139,9 +151,7 @@ fn object(run: &RunDetail) -> Value {
 
 /// An attempt: the columns of `executions` under their names, and what only `show` tells.
 fn attempt(attempt: &AttemptDetail) -> Value {
-    let body = |body: &StoredBody| {
-        json!({ "bytes": body.bytes, "sha256": body.sha256, "truncated": is_cut(body) })
-    };
+    let body = |body: &StoredBody| json!({ "bytes": body.bytes, "sha256": body.sha256, "truncated": is_cut(body) });
     json!({
         "attempt": attempt.attempt,
         "opened_at": shown_us(attempt.opened_us),

@@ -21,8 +21,9 @@ pub(super) struct Column {
     title: &'static str,
     /// Columns of a higher rank go first; rank 0 stays.
     rank: u8,
-    /// Where it may be cut, the width that it keeps.
-    narrowest: Option<u16>,
+    /// Where it may be cut: the width that it always keeps, and the one below which columns of a
+    /// higher rank rather go.
+    cut: Option<(u16, u16)>,
     alignment: CellAlignment,
 }
 
@@ -32,14 +33,14 @@ impl Column {
         Self {
             title,
             rank,
-            narrowest: None,
+            cut: None,
             alignment: CellAlignment::Left,
         }
     }
 
-    /// It may be cut down to this width.
-    pub(super) const fn down_to(mut self, narrowest: u16) -> Self {
-        self.narrowest = Some(narrowest);
+    /// It may be cut: to `comfortable` before any column goes, to `narrowest` where none may.
+    pub(super) const fn cut_to(mut self, narrowest: u16, comfortable: u16) -> Self {
+        self.cut = Some((narrowest, comfortable));
         self
     }
 
@@ -138,8 +139,12 @@ impl Table {
         }
         let widths = self.widths(&table.column_max_content_widths(), width);
         for (index, column) in self.columns.iter().enumerate() {
-            let Some(shown) = table.column_mut(index) else { continue };
-            shown.set_padding((0, GAP)).set_cell_alignment(column.alignment);
+            let Some(shown) = table.column_mut(index) else {
+                continue;
+            };
+            shown
+                .set_padding((0, GAP))
+                .set_cell_alignment(column.alignment);
             shown.set_constraint(match widths[index] {
                 Some(width) => ColumnConstraint::Absolute(Width::Fixed(width + GAP)),
                 None => ColumnConstraint::Hidden,
@@ -159,17 +164,16 @@ impl Table {
         let Some(width) = width.map(u32::from) else {
             return widths;
         };
-        for (index, column) in self.columns.iter().enumerate() {
-            if let (Some(shown), Some(narrowest)) = (&mut widths[index], column.narrowest) {
-                *shown = (*shown).min(narrowest);
-            }
-        }
+        self.cut(&mut widths, |(_, comfortable)| comfortable);
         while total(&widths) > width {
             let highest = (0..widths.len())
                 .filter(|index| widths[*index].is_some() && self.columns[*index].rank > 0)
                 .max_by_key(|index| self.columns[*index].rank);
             let Some(index) = highest else { break };
             widths[index] = None;
+        }
+        if total(&widths) > width {
+            self.cut(&mut widths, |(narrowest, _)| narrowest);
         }
         let mut by_rank: Vec<usize> = (0..widths.len()).collect();
         by_rank.sort_by_key(|index| self.columns[*index].rank);
@@ -182,6 +186,14 @@ impl Table {
         }
         widths
     }
+
+    fn cut(&self, widths: &mut [Option<u16>], to: impl Fn((u16, u16)) -> u16) {
+        for (shown, column) in widths.iter_mut().zip(&self.columns) {
+            if let (Some(shown), Some(cut)) = (shown, column.cut) {
+                *shown = (*shown).min(to(cut));
+            }
+        }
+    }
 }
 
 /// The width of the columns that are shown, with the gaps between them.
@@ -189,4 +201,73 @@ fn total(widths: &[Option<u16>]) -> u32 {
     let shown = widths.iter().flatten();
     let gaps = u32::from(GAP) * u32::try_from(shown.clone().count().saturating_sub(1)).unwrap_or(0);
     shown.map(|width| u32::from(*width)).sum::<u32>() + gaps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> Table {
+        let mut table = Table::new([
+            Column::new("JOB", 0).cut_to(6, 12),
+            Column::new("HTTP", 2).right(),
+            Column::new("MESSAGE", 1).cut_to(8, 10),
+            Column::new("NOTE", 3),
+        ]);
+        let cells = ["nightly-report", "200", "数据库连接失败", ""].map(Cell::new);
+        table.row(cells);
+        table
+    }
+
+    fn lines(width: Option<u16>) -> Vec<String> {
+        table()
+            .render(width, false)
+            .lines()
+            .map(str::to_owned)
+            .collect()
+    }
+
+    #[test]
+    fn without_a_terminal_nothing_is_cut_and_only_empty_columns_are_left_out() {
+        assert_eq!(
+            lines(None),
+            [
+                "JOB             HTTP  MESSAGE",
+                "nightly-report   200  数据库连接失败"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_terminal_gets_as_much_as_it_has_columns_for() {
+        assert_eq!(lines(Some(40))[1], "nightly-report   200  数据库连接失败");
+        assert_eq!(lines(Some(32))[1], "nightly-report   200  数据库连…");
+        assert_eq!(lines(Some(30))[1], "nightly-rep…   200  数据库连…");
+    }
+
+    #[test]
+    fn the_least_important_column_goes_before_a_better_one_is_cut_to_the_bone() {
+        assert_eq!(
+            lines(Some(26)),
+            ["JOB             MESSAGE", "nightly-report  数据库连…"]
+        );
+        assert_eq!(lines(Some(14)), ["JOB", "nightly-report"]);
+        assert_eq!(lines(Some(10)), ["JOB", "nightly-r…"]);
+    }
+
+    #[test]
+    fn no_line_is_wider_than_the_terminal_and_colours_take_no_columns() {
+        for width in 8..60 {
+            for line in lines(Some(width)) {
+                assert!(
+                    terminal::width(&line) <= usize::from(width),
+                    "{width}: {line}"
+                );
+            }
+        }
+        let mut colored = Table::new([Column::new("A", 0), Column::new("B", 0)]);
+        colored.row([Cell::new("x").tone(Tone::Bad), Cell::new("y")]);
+        let text = colored.render(Some(20), true);
+        assert!(text.contains("\u{1b}[38;5;1mx\u{1b}[39m  y"), "{text:?}");
+    }
 }

@@ -43,10 +43,10 @@ impl Tone {
     pub(super) const fn color(self) -> Option<Color> {
         match self {
             Self::Plain | Self::Strong | Self::Quiet => None,
-            Self::Good => Some(Color::Green),
-            Self::Bad => Some(Color::Red),
-            Self::Doubtful => Some(Color::Yellow),
-            Self::Open => Some(Color::Cyan),
+            Self::Good => Some(Color::DarkGreen),
+            Self::Bad => Some(Color::DarkRed),
+            Self::Doubtful => Some(Color::DarkYellow),
+            Self::Open => Some(Color::DarkCyan),
         }
     }
 
@@ -115,7 +115,10 @@ mod tests {
 
     #[test]
     fn nothing_that_acts_on_a_terminal_passes() {
-        assert_eq!(line("a\u{1b}[31mb\u{7}\u{9b}2J\r\n\t"), "a\\u{1b}[31mb\\u{7}\\u{9b}2J\\r\\n\\t");
+        assert_eq!(
+            line("a\u{1b}[31mb\u{7}\u{9b}2J\r\n\t"),
+            "a\\u{1b}[31mb\\u{7}\\u{9b}2J\\r\\n\\t"
+        );
         assert_eq!(line("evil\u{202e}gpj.exe"), "evil\\u{202e}gpj.exe");
         assert_eq!(lines("a\nb\r\u{1b}c"), "a\nb\\r\\u{1b}c");
     }

@@ -1,6 +1,10 @@
 //! `funcron validate`: everything that is wrong with a configuration, in one go; and where nothing
 //! is, each job with its next three fires, for a look at whether they are the ones that were meant.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::exit::{Exit, Failure};
@@ -9,9 +13,8 @@ use super::moment::{self, shown};
 use super::output::{Format, Printer};
 use super::table::{Cell, Column, Table};
 use crate::clock::Clock;
-use crate::config::{self, Diagnostic};
+use crate::config::{self, ConfigErrors, Diagnostic, Unresolved};
 use crate::domain::job::Job;
-use jiff::Timestamp;
 
 /// Fires of each job that are shown.
 const FIRES: usize = 3;
@@ -33,18 +36,7 @@ pub(super) fn execute(arguments: &Arguments, global: &Global) -> Result<Exit, Fa
     let mut printer = global.printer();
     let loaded = match config::load(&file) {
         Ok(loaded) => loaded,
-        Err(refused) => {
-            for warning in &refused.warnings {
-                printer.note(&warned(warning, "warning"));
-            }
-            printer.complain(&refused.to_string());
-            if printer.format() == Format::Json {
-                let told = refused.errors.iter().chain(&refused.warnings).map(diagnostic);
-                printer.document(&json!({ "ok": false, "diagnostics": told.collect::<Vec<_>>(), "jobs": [] }))?;
-            }
-            printer.flush()?;
-            return Ok(Exit::Usage);
-        }
+        Err(errors) => return refused(&errors, &mut printer),
     };
     let now = Clock::system().now();
     let mut warnings = loaded.warnings.clone();
@@ -53,7 +45,7 @@ pub(super) fn execute(arguments: &Arguments, global: &Global) -> Result<Exit, Fa
     for warning in &warnings {
         printer.complain(&warned(warning, severity));
     }
-    let unresolved = config::resolve(&loaded.config).err().unwrap_or_default();
+    let unresolved = unresolved(&loaded.config);
     for secret in &unresolved {
         printer.complain(&format!("{}: {severity}: {secret}", file.display()));
     }
@@ -61,12 +53,34 @@ pub(super) fn execute(arguments: &Arguments, global: &Global) -> Result<Exit, Fa
     print(&loaded.config.jobs, &warnings, is_ok, now, &mut printer)?;
     printer.flush()?;
     let faults = warnings.len() + unresolved.len();
-    printer.note(&summary(&loaded, faults));
+    printer.note(&summary(&loaded, faults, severity));
     Ok(if is_ok { Exit::Done } else { Exit::Usage })
 }
 
+fn refused(errors: &ConfigErrors, printer: &mut Printer) -> Result<Exit, Failure> {
+    for warning in &errors.warnings {
+        printer.note(&warned(warning, "warning"));
+    }
+    printer.complain(&errors.to_string());
+    if printer.format() == Format::Json {
+        let told = errors.errors.iter().chain(&errors.warnings).map(diagnostic);
+        let told: Vec<Value> = told.collect();
+        printer.document(&json!({ "ok": false, "diagnostics": told, "jobs": [] }))?;
+    }
+    printer.flush()?;
+    Ok(Exit::Usage)
+}
+
+/// Secrets that cannot be had here, each once: a variable that fifty jobs want is one thing to set.
+fn unresolved(config: &config::Config) -> Vec<Unresolved> {
+    let mut told: Vec<Unresolved> = config::resolve(config).err().unwrap_or_default();
+    let mut seen = BTreeSet::new();
+    told.retain(|secret| seen.insert(secret.source.clone()));
+    told
+}
+
 fn print(
-    jobs: &[std::sync::Arc<Job>],
+    jobs: &[Arc<Job>],
     warnings: &[Diagnostic],
     is_ok: bool,
     now: Timestamp,
@@ -90,7 +104,12 @@ fn print(
 fn warned(diagnostic: &Diagnostic, severity: &str) -> String {
     let text = diagnostic.to_string();
     let place = if diagnostic.line > 0 {
-        format!("{}:{}:{}: ", diagnostic.file.display(), diagnostic.line, diagnostic.column)
+        format!(
+            "{}:{}:{}: ",
+            diagnostic.file.display(),
+            diagnostic.line,
+            diagnostic.column
+        )
     } else {
         format!("{}: ", diagnostic.file.display())
     };
@@ -100,7 +119,7 @@ fn warned(diagnostic: &Diagnostic, severity: &str) -> String {
     }
 }
 
-fn summary(loaded: &config::Loaded, faults: usize) -> String {
+fn summary(loaded: &config::Loaded, faults: usize, severity: &str) -> String {
     let jobs = loaded.config.jobs.len();
     let disabled = loaded.config.jobs.iter().filter(|job| !job.enabled).count();
     let mut summary = match jobs {
@@ -112,8 +131,8 @@ fn summary(loaded: &config::Loaded, faults: usize) -> String {
     }
     match faults {
         0 => summary.push_str("; no errors, no warnings"),
-        1 => summary.push_str("; 1 warning"),
-        _ => summary.push_str(&format!("; {faults} warnings")),
+        1 => summary.push_str(&format!("; 1 {severity}")),
+        _ => summary.push_str(&format!("; {faults} {severity}s")),
     }
     summary
 }
@@ -121,13 +140,15 @@ fn summary(loaded: &config::Loaded, faults: usize) -> String {
 fn ticks(job: &Job, now: Timestamp) -> Vec<Timestamp> {
     let next = |at: Timestamp| job.schedule.next_after(at).map(|tick| tick.at);
     if job.enabled {
-        std::iter::successors(next(now), |at| next(*at)).take(FIRES).collect()
+        std::iter::successors(next(now), |at| next(*at))
+            .take(FIRES)
+            .collect()
     } else {
         Vec::new()
     }
 }
 
-fn record(job: &std::sync::Arc<Job>, now: Timestamp) -> Value {
+fn record(job: &Arc<Job>, now: Timestamp) -> Value {
     json!({
         "job": job.name.as_str(),
         "enabled": job.enabled,
@@ -151,10 +172,10 @@ fn diagnostic(told: &Diagnostic) -> Value {
     })
 }
 
-fn table(jobs: &[std::sync::Arc<Job>], now: Timestamp) -> Table {
+fn table(jobs: &[Arc<Job>], now: Timestamp) -> Table {
     let mut table = Table::new([
-        Column::new("JOB", 0).down_to(12),
-        Column::new("SCHEDULE", 2).down_to(12),
+        Column::new("JOB", 0).cut_to(10, 24),
+        Column::new("SCHEDULE", 2).cut_to(10, 20),
         Column::new("NEXT", 0),
         Column::new("THEN", 1),
         Column::new("AND THEN", 3),
@@ -162,7 +183,9 @@ fn table(jobs: &[std::sync::Arc<Job>], now: Timestamp) -> Table {
     ]);
     for job in jobs {
         let zone = job.schedule.timezone();
-        let mut next = ticks(job, now).into_iter().map(|at| moment::local(&at.to_zoned(zone.clone())));
+        let mut next = ticks(job, now)
+            .into_iter()
+            .map(|at| moment::local(&at.to_zoned_datetime(zone.clone())));
         let first = next.next().unwrap_or_else(|| {
             let never = match (job.enabled, job.schedule.is_manual()) {
                 (false, _) => "disabled",

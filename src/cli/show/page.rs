@@ -41,7 +41,10 @@ impl Page<'_> {
         self.value("run", &run.id)?;
         self.toned("job", Tone::Strong, &run.job)?;
         self.toned("state", Tone::of_state(&run.state), &state)?;
-        self.value("tick", &format!("{} ({})", shown_us(run.scheduled_us), run.trigger))?;
+        self.value(
+            "tick",
+            &format!("{} ({})", shown_us(run.scheduled_us), run.trigger),
+        )?;
         if run.due_us != run.scheduled_us {
             self.value("due", &shown_us(run.due_us))?;
         }
@@ -52,7 +55,10 @@ impl Page<'_> {
         if let Some(at) = run.finished_us {
             self.value("ended", &shown_us(at))?;
         }
-        self.value("function", &format!("{} in workspace {}", run.func_id, run.workspace))?;
+        self.value(
+            "function",
+            &format!("{} in workspace {}", run.func_id, run.workspace),
+        )?;
         self.value("definition", &run.definition_hash)?;
         if run.attempts.is_empty() {
             self.value("attempts", "none: nothing was sent")?;
@@ -62,7 +68,9 @@ impl Page<'_> {
 
     fn attempt(&mut self, attempt: &AttemptDetail, of: usize) -> io::Result<()> {
         let (outcome, tone) = match (&attempt.outcome, &attempt.unknown_reason) {
-            (Some(outcome), Some(reason)) => (format!("{outcome}: {reason}"), Tone::of_state(outcome)),
+            (Some(outcome), Some(reason)) => {
+                (format!("{outcome}: {reason}"), Tone::of_state(outcome))
+            }
             (Some(outcome), None) => (outcome.clone(), Tone::of_state(outcome)),
             (None, _) => ("under way".to_owned(), Tone::Open),
         };
@@ -84,16 +92,24 @@ impl Page<'_> {
         let sent = match (attempt.written_us, attempt.finished_us) {
             (Some(at), _) => shown_us(at),
             (None, None) => format!("opened {}", shown_us(attempt.opened_us)),
-            (None, Some(_)) => format!("opened {}; whether it was sent is not known", shown_us(attempt.opened_us)),
+            (None, Some(_)) => format!(
+                "opened {}; whether it was sent is not known",
+                shown_us(attempt.opened_us)
+            ),
         };
         self.value("sent", &sent)?;
-        self.value("to", &format!("{} with key {}", attempt.origin, attempt.key_id))?;
+        self.value(
+            "to",
+            &format!("{} with key {}", attempt.origin, attempt.key_id),
+        )?;
         if let Some(at) = attempt.finished_us {
             self.value("ended", &shown_us(at))?;
         }
         let duration = attempt.duration_us.map(milliseconds).map(took);
         match (duration, attempt.cost_ms.map(took)) {
-            (Some(duration), Some(cost)) => self.value("took", &format!("{duration}, of which the engine {cost}")),
+            (Some(duration), Some(cost)) => {
+                self.value("took", &format!("{duration}, of which the engine {cost}"))
+            }
             (Some(duration), None) => self.value("took", &duration),
             (None, Some(cost)) => self.value("cost", &cost),
             (None, None) => Ok(()),
@@ -108,11 +124,23 @@ impl Page<'_> {
         let is_other = attempt.func_trace_id != attempt.trace_id;
         for (name, value) in [
             ("http", attempt.http_status.map(|status| status.to_string())),
-            ("error code", attempt.error_code.clone().filter(|code| !code.is_empty())),
+            (
+                "error code",
+                attempt.error_code.clone().filter(|code| !code.is_empty()),
+            ),
             ("engine", engine),
-            ("message", attempt.message.clone().filter(|message| !message.is_empty())),
+            (
+                "message",
+                attempt
+                    .message
+                    .clone()
+                    .filter(|message| !message.is_empty()),
+            ),
             ("trace", attempt.trace_id.clone()),
-            ("func trace", attempt.func_trace_id.clone().filter(|_| is_other)),
+            (
+                "func trace",
+                attempt.func_trace_id.clone().filter(|_| is_other),
+            ),
             ("task", attempt.task_id.clone()),
         ] {
             if let Some(value) = value {
