@@ -2,12 +2,14 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 mod audit;
+mod cli;
 mod config;
 mod ledger;
 #[path = "support/raw_server.rs"]
 mod raw_server;
 mod sandbox;
 mod schedule_oracle;
+mod support;
 mod systemd;
 mod tidy;
 mod wire;

@@ -1,0 +1,13 @@
+//! `funcron sandbox`: not wired yet.
+
+use super::exit::{Exit, Failure};
+use super::global::Global;
+
+/// The arguments of `sandbox`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {}
+
+/// Says that the sandbox is not wired yet.
+pub(super) async fn execute(_: Arguments, _: &Global) -> Result<Exit, Failure> {
+    Err(Failure::new(Exit::Failed, "the sandbox is not wired yet"))
+}
