@@ -72,6 +72,11 @@ impl Failure {
         Self { exit, message }
     }
 
+    /// The same with another exit code.
+    pub(crate) fn with(self, exit: Exit) -> Self {
+        Self { exit, ..self }
+    }
+
     /// The same with another word on what to do.
     pub(crate) fn hint(mut self, hint: &str) -> Self {
         self.message.push_str("; ");

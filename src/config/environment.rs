@@ -137,6 +137,13 @@ impl Environment {
         self.get("JOURNAL_STREAM")?.into_string().ok()
     }
 
+    /// How this program was called, for commands that people are to copy.
+    pub fn program(&self) -> String {
+        std::env::args()
+            .next()
+            .unwrap_or_else(|| "funcron".to_owned())
+    }
+
     /// Where systemd puts the unit's credentials.
     pub(super) fn credentials(&self) -> Option<PathBuf> {
         self.path("CREDENTIALS_DIRECTORY")
