@@ -20,12 +20,12 @@ use crate::domain::secret::SecretRef;
 use crate::domain::template::{KwargsTemplate, TemplateError};
 use crate::domain::workspace::WorkspaceName;
 
-/// What the definitions of all jobs may cost together, in bytes of text and [`VALUE_COST`] per
-/// value of their kwargs: large defaults times many jobs is a bomb of its own.
-const MAX_DEFINITIONS: usize = 32 << 20;
+/// Most schedules, templates and expectations of all jobs together: what is compiled of them is
+/// a hundred times their text.
+const MAX_COMPILED: usize = 50_000;
 
-/// What a value costs in memory beside its text.
-const VALUE_COST: usize = 16;
+/// Longest expression of a schedule, in bytes; a full list of minutes has 170.
+const MAX_EXPRESSION: usize = 1000;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -38,7 +38,9 @@ pub(super) struct Maker<'a> {
     pub(super) defaults: raw::Defaults,
     pub(super) report: &'a mut Report,
     names: HashMap<String, Position>,
-    spent: usize,
+    compiled: usize,
+    /// Looked up once, when the first zone is unknown.
+    zones: Option<Vec<String>>,
 }
 
 /// A job and where its schedule stands, unless it is one of manual starts alone.
@@ -81,6 +83,7 @@ impl<'a> Maker<'a> {
         mut defaults: raw::Defaults,
         report: &'a mut Report,
     ) -> Self {
+        unsupported::in_defaults(&mut defaults, report);
         unfold(
             &mut defaults.funcBody,
             &mut defaults.kwargs,
@@ -94,7 +97,8 @@ impl<'a> Maker<'a> {
             defaults,
             report,
             names: HashMap::new(),
-            spent: 0,
+            compiled: 0,
+            zones: None,
         }
     }
 
@@ -110,11 +114,9 @@ impl<'a> Maker<'a> {
             Key::Absent | Key::Bad => format!("jobs[{index}]"),
         };
         let draft = self.draft(raw, at, path)?;
-        unsupported::in_job(
-            &draft.raw,
-            |key, in_defaults| draft.path(key, in_defaults),
-            self.report,
-        );
+        if !self.can_compile(&draft) {
+            return None;
+        }
         let workspace = self.workspace(&draft);
         let func_id = self.func_id(&draft);
         let schedule = self.schedule_texts(&draft);
@@ -263,6 +265,7 @@ impl<'a> Maker<'a> {
 
     /// Merges the defaults in and reads the kwargs. `None` where those could not be read.
     fn draft(&mut self, mut raw: raw::Job, at: Position, path: String) -> Option<Draft<'a>> {
+        unsupported::in_job(&mut raw, &path, self.report);
         unfold(
             &mut raw.funcBody,
             &mut raw.kwargs,
@@ -385,9 +388,19 @@ impl<'a> Maker<'a> {
                 draft.error(self.report, *at, "schedule", problem);
                 None
             }
-            Key::Given(At { value, at }) => {
+            Key::Given(At { value, at: list }) => {
+                let too_long = value
+                    .0
+                    .iter()
+                    .find(|one| one.value.text.len() > MAX_EXPRESSION);
+                if let Some(At { at, .. }) = too_long {
+                    let problem = Problem::new(format!("longer than {MAX_EXPRESSION} bytes"))
+                        .hint("use ranges and steps, or a list of expressions");
+                    draft.error(self.report, *at, "schedule", problem);
+                    return None;
+                }
                 let texts = value.0.iter().map(|one| one.value.text.clone()).collect();
-                Some((texts, *at))
+                Some((texts, *list))
             }
             Key::Bad => None,
             Key::Absent => {
@@ -408,12 +421,19 @@ impl<'a> Maker<'a> {
         if jiff::tz::TimeZone::get(value).is_ok() {
             return Some(value.clone());
         }
-        let names: Vec<String> = jiff::tz::db()
-            .available()
-            .map(|name| name.to_string())
-            .collect();
+        let zones = self.zones.get_or_insert_with(|| {
+            jiff::tz::db()
+                .available()
+                .map(|name| name.to_string())
+                .collect()
+        });
+        let near = if self.report.is_full() {
+            None
+        } else {
+            nearest(value, zones.iter().map(String::as_str))
+        };
         let problem = Problem::new("there is no such time zone");
-        let hint = match nearest(value, names.iter().map(String::as_str)) {
+        let hint = match near {
             Some(near) => format!("did you mean `{near}`?"),
             None => "write an IANA name, such as Asia/Shanghai or UTC".to_owned(),
         };
@@ -457,13 +477,18 @@ impl<'a> Maker<'a> {
 
     fn secret_kwargs(&mut self, draft: &Draft<'_>) -> Vec<(String, SecretRef)> {
         let mut secrets = Vec::new();
+        let open = kwargs::names(&draft.kwargs);
         let entries = draft.raw.secret_kwargs.value().map(|named| &named.0);
         for (name, secret) in entries.into_iter().flatten() {
             let path = draft.path(
                 &format!("secret_kwargs.{}", name.value),
                 name.at.in_defaults,
             );
-            kwargs::refuse_both(&draft.kwargs, &name.value, name.at, &path, self.report);
+            if open.contains(name.value.as_str()) {
+                let problem = Problem::new(format!("{} is in kwargs too", quoted(&name.value)));
+                self.report
+                    .error(name.at, path, problem.hint("keep one of the two"));
+            }
             if let Some(secret) = secret.value() {
                 secrets.push((name.value.clone(), secret.clone()));
             }
@@ -520,34 +545,35 @@ impl<'a> Maker<'a> {
     }
 
     fn definition_text(&mut self, draft: &Draft<'_>, definition: &Definition) -> Option<String> {
-        let text = match definition.to_json() {
-            Ok(text) => text,
-            Err(error) => {
+        definition
+            .to_json()
+            .inspect_err(|error| {
                 let problem = Problem::new(format!("cannot be written as JSON: {error}"));
                 self.report.error(draft.at, draft.path.clone(), problem);
-                return None;
-            }
-        };
-        let before = self.spent;
-        self.spent += text.len() + VALUE_COST * kwargs::count(&draft.kwargs);
-        if self.spent <= MAX_DEFINITIONS {
-            return Some(text);
+            })
+            .ok()
+    }
+
+    /// Counts what is to be compiled for a job; `false` once it is too much.
+    fn can_compile(&mut self, draft: &Draft<'_>) -> bool {
+        self.compiled += draft.raw.schedule.value().map_or(0, |list| list.0.len())
+            + draft.raw.expect.value().map_or(0, |list| list.0.len())
+            + kwargs::count_templates(&draft.kwargs);
+        if !self.is_exhausted() {
+            return true;
         }
-        if before <= MAX_DEFINITIONS {
-            let problem = Problem::new(format!(
-                "with this job the definitions grow beyond {} MiB, defaults filled in",
-                MAX_DEFINITIONS >> 20
-            ));
-            let hint = "move large kwargs from `defaults` to the jobs that need them";
-            self.report
-                .error(draft.at, draft.path.clone(), problem.hint(hint));
-        }
-        None
+        let problem = Problem::new(format!(
+            "with this job there are more than {MAX_COMPILED} schedules, templates and expectations"
+        ));
+        let hint = "share the jobs out among several daemons";
+        self.report
+            .error(draft.at, draft.path.clone(), problem.hint(hint));
+        false
     }
 
     /// Whether making more is pointless.
     pub(super) const fn is_exhausted(&self) -> bool {
-        self.spent > MAX_DEFINITIONS
+        self.compiled > MAX_COMPILED
     }
 }
 

@@ -51,7 +51,7 @@ use error::{Position, Problem, Report};
 use file::Limit;
 use read::{At, Context, Key, Named, Read};
 use scalar::Scalar;
-use tree::{Budget, Tree};
+use tree::{Budget, Node, Tree};
 
 /// A configuration, checked. Its secrets are references still.
 #[derive(Clone, Debug)]
@@ -129,6 +129,15 @@ pub fn load(path: &Path) -> Result<Loaded, ConfigErrors> {
 pub fn parse(text: &str, path: &Path) -> Result<Loaded, ConfigErrors> {
     Loader::new(path).load(path, Some(text.to_owned()))
 }
+
+/// Most workspaces.
+const MAX_WORKSPACES: usize = 1000;
+
+/// What the defaults may cost, taken over by every job: bytes of text, and [`VALUE_COST`] a value.
+const MAX_DEFAULTS: u64 = 32 << 20;
+
+/// What a value costs in memory beside its text.
+const VALUE_COST: u64 = 16;
 
 struct Loader {
     report: Report,
@@ -239,8 +248,7 @@ impl Loader {
                 let problem = Problem::new("there are no jobs").hint("add some");
                 self.report.warning(*at, "jobs", problem);
             }
-            let jobs = std::mem::take(&mut value.0);
-            self.jobs.extend(jobs.into_iter().enumerate());
+            self.jobs.append(&mut value.0);
         }
     }
 
@@ -287,6 +295,14 @@ impl Loader {
                 self.report.error(name.at, path, problem);
                 continue;
             }
+            if first.len() == MAX_WORKSPACES + 1 {
+                let problem = Problem::new(format!("more than {MAX_WORKSPACES} workspaces"));
+                self.report
+                    .error(name.at, "workspaces", problem.hint("remove some"));
+            }
+            if first.len() > MAX_WORKSPACES {
+                continue;
+            }
             if let Key::Given(raw) = raw
                 && let Some(workspace) = workspaces::make(name, raw, &mut self.report)
             {
@@ -296,14 +312,34 @@ impl Loader {
         made
     }
 
+    /// Large defaults times many jobs is a bomb of its own.
+    fn can_afford(&mut self, at: Position) -> bool {
+        let tree = self.trees.first().and_then(Option::as_ref);
+        let defaults = tree.and_then(|tree| tree.root().get("defaults"));
+        let (values, bytes) = defaults.map_or((0, 0), Node::size);
+        let cost = (values * VALUE_COST + bytes) * self.jobs.len() as u64;
+        if cost <= MAX_DEFAULTS {
+            return true;
+        }
+        let problem = Problem::new(format!(
+            "in {} jobs these defaults grow beyond {} MiB",
+            self.jobs.len(),
+            MAX_DEFAULTS >> 20
+        ));
+        let hint = "move large kwargs to the jobs that need them";
+        self.report.error(at, "defaults", problem.hint(hint));
+        false
+    }
+
     fn make_jobs(&mut self, defaults: Key<raw::Defaults>) -> Vec<jobs::Made> {
         let defaults = match defaults {
-            Key::Given(At { value, .. }) => value,
-            Key::Absent | Key::Bad => raw::Defaults::default(),
+            Key::Given(At { value, at }) if self.can_afford(at) => value,
+            Key::Given(_) | Key::Absent | Key::Bad => raw::Defaults::default(),
         };
         let named: BTreeMap<String, Position> = self
             .workspaces
             .iter()
+            .take(MAX_WORKSPACES)
             .map(|(name, _)| (name.value.clone(), name.at))
             .collect();
         let names: Vec<String> = named.keys().cloned().collect();

@@ -215,6 +215,18 @@ impl<'t> Node<'t> {
         })
     }
 
+    /// How many values it holds, itself counted, and the bytes of their texts, aliases expanded.
+    /// The builder's budget bounds the walk.
+    pub(super) fn size(self) -> (u64, u64) {
+        if let Kind::Scalar(text, _) = self.kind() {
+            return (1, text.len() as u64);
+        }
+        self.items().fold((1, 0), |(nodes, bytes), child| {
+            let (more_nodes, more_bytes) = child.size();
+            (nodes + more_nodes, bytes + more_bytes)
+        })
+    }
+
     /// The value of a key of a map.
     pub(super) fn get(self, key: &str) -> Option<Node<'t>> {
         if !matches!(self.kind(), Kind::Map) {
@@ -433,6 +445,11 @@ impl<'r> Builder<'r> {
 
     /// The key that is being built, told as the later readers tell it: a job by its name.
     fn path(&self) -> String {
+        /// A hostile job has half a million keys before its name.
+        const LOOKED_AT: usize = 32;
+        if self.report.is_full() {
+            return String::new();
+        }
         let text = |id: &u32| match self.tree.node(NodeId(*id)).kind() {
             Kind::Scalar(text, _) => text,
             Kind::List | Kind::Map => "?",
@@ -457,6 +474,7 @@ impl<'r> Builder<'r> {
                     let named = job
                         .children
                         .chunks_exact(2)
+                        .take(LOOKED_AT)
                         .find(|pair| text(&pair[0]) == "name")?;
                     Some(text(&named[1]))
                 });
