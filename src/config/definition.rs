@@ -9,11 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 use super::quantity::{format_duration, parse_duration};
 use crate::domain::job::{Catchup, DefinitionHash};
+use crate::domain::json::Json;
 use crate::domain::schedule::{Dst, DstGap, DstOverlap, Schedule, ScheduleError, ScheduleSpec};
 use crate::domain::secret::SecretRef;
 use crate::domain::workspace::WorkspaceName;
@@ -29,7 +31,7 @@ pub(super) struct Definition {
     pub(super) enabled: bool,
     pub(super) workspace: String,
     pub(super) func_id: String,
-    pub(super) kwargs: serde_json::Value,
+    pub(super) kwargs: KwargsText,
     pub(super) secret_kwargs: serde_json::Map<String, serde_json::Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) return_type: Option<String>,
@@ -133,6 +135,42 @@ impl TryFrom<String> for InstantText {
     type Error = jiff::Error;
     fn try_from(text: String) -> Result<Self, jiff::Error> {
         text.parse().map(Self)
+    }
+}
+
+/// The arguments. Written as they are, and passed over when a definition is read back: planning
+/// does not need them.
+#[derive(Clone, Debug)]
+pub(super) struct KwargsText(pub(super) Option<Json>);
+
+impl Serialize for KwargsText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.as_ref().map(JsonText).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for KwargsText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        IgnoredAny::deserialize(deserializer).map(|IgnoredAny| Self(None))
+    }
+}
+
+struct JsonText<'a>(&'a Json);
+
+impl Serialize for JsonText<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Json::Null => serializer.serialize_unit(),
+            Json::Bool(value) => serializer.serialize_bool(*value),
+            Json::Int(value) => serializer.serialize_i64(*value),
+            Json::UInt(value) => serializer.serialize_u64(*value),
+            Json::Float(value) => serializer.serialize_f64(*value),
+            Json::String(text) => serializer.serialize_str(text),
+            Json::Array(items) => serializer.collect_seq(items.iter().map(JsonText)),
+            Json::Object(entries) => {
+                serializer.collect_map(entries.iter().map(|(key, value)| (key, JsonText(value))))
+            }
+        }
     }
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::definition::{
-    self, CatchupText, Definition, DstText, DurationText, GapText, InstantText, OverlapText,
-    RepeatText,
+    self, CatchupText, Definition, DstText, DurationText, GapText, InstantText, KwargsText,
+    OverlapText, RepeatText,
 };
 use super::error::{Position, Problem, Report, nearest, quoted};
 use super::read::{At, Key};
@@ -113,7 +113,7 @@ impl<'a> Maker<'a> {
             Key::Given(name) => format!("jobs.{}", name.value),
             Key::Absent | Key::Bad => format!("jobs[{index}]"),
         };
-        let draft = self.draft(raw, at, path)?;
+        let mut draft = self.draft(raw, at, path)?;
         if !self.can_compile(&draft) {
             return None;
         }
@@ -140,7 +140,7 @@ impl<'a> Maker<'a> {
             enabled: draft.raw.enabled.value().copied().unwrap_or(true),
             workspace: workspace.clone().unwrap_or_default(),
             func_id: func_id.clone().unwrap_or_default(),
-            kwargs: kwargs::to_serde(&draft.kwargs),
+            kwargs: KwargsText(Some(std::mem::replace(&mut draft.kwargs, Json::Null))),
             secret_kwargs: secret_kwargs
                 .iter()
                 .map(|(key, secret)| (key.clone(), definition::reference(secret)))
@@ -339,7 +339,8 @@ impl<'a> Maker<'a> {
             return Some(value.clone());
         }
         let known = || self.workspaces.iter().map(String::as_str);
-        let hint = match nearest(value, known()) {
+        let near = (!self.report.is_full()).then(|| nearest(value, known()));
+        let hint = match near.flatten() {
             Some(near) => format!("did you mean `{near}`?"),
             None if self.workspaces.is_empty() => "add one under `workspaces`".to_owned(),
             None => format!(

@@ -204,24 +204,6 @@ pub(super) fn count_templates(json: &Json) -> usize {
     }
 }
 
-/// The same value for the definition's text.
-pub(super) fn to_serde(json: &Json) -> serde_json::Value {
-    use serde_json::Value;
-    match json {
-        Json::Null => Value::Null,
-        Json::Bool(value) => Value::from(*value),
-        Json::Int(value) => Value::from(*value),
-        Json::UInt(value) => Value::from(*value),
-        Json::Float(value) => Value::from(*value),
-        Json::String(text) => Value::from(text.as_str()),
-        Json::Array(items) => items.iter().map(to_serde).collect(),
-        Json::Object(entries) => entries
-            .iter()
-            .map(|(key, json)| (key.clone(), to_serde(json)))
-            .collect(),
-    }
-}
-
 /// Finds the value that a path such as `kwargs.data.items[2].title` names. Keys may hold dots, so
 /// paths are built and compared, not taken apart.
 pub(super) fn find<'t>(node: Node<'t>, path: &str) -> Option<Node<'t>> {

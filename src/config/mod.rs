@@ -164,6 +164,7 @@ impl Loader {
     }
 
     fn load(mut self, path: &Path, text: Option<String>) -> Result<Loaded, ConfigErrors> {
+        // The text is dropped with the closure: the tree has its own copy of what matters.
         let main = text.and_then(|text| self.main(&text));
         if let Some(main) = &main {
             unsupported::at_top(main, &mut self.report);

@@ -134,6 +134,11 @@ impl<'r> Context<'r> {
         let Kind::Scalar(name, _) = key.kind() else {
             return None;
         };
+        if self.report.is_full() {
+            // Only counted: half a million of them are not compared with every key.
+            self.error(key, Problem::new("unknown key"));
+            return None;
+        }
         let (meant, hint) = if let Some(ours) = peers::spelling(section, name) {
             let meant = known.iter().find(|key| Some(**key) == peers::key_of(ours));
             (meant.copied(), format!("write {ours}"))

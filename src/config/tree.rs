@@ -11,9 +11,11 @@
 //! Nodes lie in one vector and their texts in one string: 24 bytes a node, which holds the memory
 //! of a hostile 32 MiB file well below the limit of guarantee G7.
 
+use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
+use std::str::Chars;
 
-use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span};
+use saphyr_parser::{Event, Parser, ScalarStyle, ScanError};
 
 use super::error::{Position, Problem, Report, quoted};
 use super::syntax;
@@ -257,6 +259,30 @@ struct Open {
     weight: Weight,
 }
 
+/// Most signs that the parser may read for one event. Until a bracket is closed it may turn out to
+/// be a key, so the parser holds all tokens in it, at up to 400 bytes of memory a sign: 32 MiB of
+/// `{a:,` are 8 GiB. What is written in blocks never comes near.
+const MAX_LOOKAHEAD: u32 = 300_000;
+
+/// The text, which ends early once the parser has read too much of it for one event.
+struct Metered<'t> {
+    chars: Chars<'t>,
+    left: &'t Cell<u32>,
+}
+
+impl Iterator for Metered<'_> {
+    type Item = char;
+
+    fn next(&mut self) -> Option<char> {
+        let c = self.chars.next()?;
+        // Between any two tokens in brackets stands one of these.
+        if matches!(c, '[' | ']' | '{' | '}' | ',' | ':' | '?' | '&' | '*' | '!') {
+            self.left.set(self.left.get().checked_sub(1)?);
+        }
+        Some(c)
+    }
+}
+
 /// Reading cannot go on; it was reported.
 struct Abort;
 
@@ -288,9 +314,28 @@ impl<'r> Builder<'r> {
     }
 
     fn build(mut self, text: &str) -> Option<Tree> {
-        for event in Parser::new_from_str(text) {
+        let left = Cell::new(0);
+        let mut parser = Parser::new_from_iter(Metered {
+            chars: text.chars(),
+            left: &left,
+        });
+        let mut at = self.position(1, 1);
+        loop {
+            left.set(MAX_LOOKAHEAD);
+            let Some(event) = parser.next_event() else {
+                break;
+            };
             let done = match event {
-                Ok((event, span)) => self.take(event, span),
+                _ if left.get() == 0 => Err(self.abort(
+                    at,
+                    Problem::new("too large for one bracket or one text").hint(
+                        "write it as a block, one key or item a line, or share it out by `include`",
+                    ),
+                )),
+                Ok((event, span)) => {
+                    at = self.position(span.start.line().max(1), span.start.col() + 1);
+                    self.take(event, at)
+                }
                 Err(error) => Err(self.explain(&error, text)),
             };
             done.ok()?;
@@ -325,8 +370,7 @@ impl<'r> Builder<'r> {
         Abort
     }
 
-    fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), Abort> {
-        let at = self.position(span.start.line().max(1), span.start.col() + 1);
+    fn take(&mut self, event: Event<'_>, at: Position) -> Result<(), Abort> {
         match event {
             Event::DocumentStart(_) => {
                 self.documents += 1;

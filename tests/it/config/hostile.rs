@@ -64,6 +64,31 @@ fn a_million_values_and_large_defaults_times_many_jobs_are_refused() {
 }
 
 #[test]
+fn a_bracket_whose_tokens_would_be_held_in_gigabytes_is_refused() {
+    for text in [
+        format!("[{}", "a:,".repeat(500_000)),
+        format!("{{{}", "a: b,\n ".repeat(500_000)),
+        format!("jobs:\n  - [{}", "&a !b x,".repeat(500_000)),
+    ] {
+        let refused = first_refusal(&text);
+        assert!(refused.contains("too large for one bracket"), "{refused}");
+    }
+}
+
+#[test]
+fn five_thousand_jobs_as_json_in_one_bracket_are_fine() {
+    let jobs: Vec<_> = (0..5000)
+        .map(|n| serde_json::json!({ "name": format!("job-{n}"), "func_id": "a__b.c", "schedule": "0,30 * * * *", "kwargs": { "a": [1, 2], "b": n } }))
+        .collect();
+    let text = serde_json::json!({
+        "workspaces": { "prod": { "site": "cn1", "api_key": { "env": "K" } } },
+        "defaults": { "workspace": "prod" },
+        "jobs": jobs,
+    });
+    assert_eq!(accept(parse(&text.to_string())).config.jobs.len(), 5000);
+}
+
+#[test]
 fn a_flood_of_faults_is_told_up_to_a_thousand() {
     let mut text = String::from("jobs: []\n");
     for n in 0..5000 {
