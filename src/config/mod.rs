@@ -1,7 +1,7 @@
 //! `jobs.yaml`, files of secrets and the environment: everything a person configures.
 //!
 //! A configuration is read in four steps, each of which reports all it finds and goes on:
-//! [`file`] reads the bytes, [`tree`] makes a tree in which every node knows its place (and
+//! [`file`] reads the bytes, [`build`] makes a [`tree`] in which every node knows its place (and
 //! refuses bombs), [`raw`] reads the tree into the shapes of the contract, [`jobs`] and
 //! [`workspaces`] make of them the types of [`crate::domain`]. Scalars mean what `serde_yaml`
 //! says they mean ([`scalar`]).
@@ -16,7 +16,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+mod build;
+mod checks;
 pub mod definition;
+mod draft;
 mod environment;
 mod error;
 mod file;
@@ -37,9 +40,10 @@ mod tree;
 mod unsupported;
 mod url;
 mod value;
+mod words;
 mod workspaces;
 
-pub use environment::{Environment, NotFound, find_config};
+pub use environment::{Environment, EnvironmentError, find_config};
 pub use error::{ConfigErrors, Diagnostic, Severity};
 pub use schema::schema;
 pub use secrets::{Secrets, Unresolved, resolve, resolve_in};
@@ -47,11 +51,11 @@ pub use url::DatabaseUrl;
 
 use crate::domain::job::Job;
 use crate::domain::workspace::{Workspace, WorkspaceName};
+use build::Budget;
 use error::{Position, Problem, Report};
-use file::Limit;
 use read::{At, Context, Key, Named, Read};
 use scalar::Scalar;
-use tree::{Budget, Node, Tree};
+use tree::{Node, Tree};
 
 /// A configuration, checked. Its secrets are references still.
 #[derive(Clone, Debug)]
@@ -116,7 +120,7 @@ pub fn load(path: &Path) -> Result<Loaded, ConfigErrors> {
     let text = file::read(
         path,
         Position::default(),
-        &mut loader.limit.0,
+        &mut loader.left,
         &mut loader.report,
     );
     loader.load(path, text)
@@ -142,7 +146,8 @@ const VALUE_COST: u64 = 16;
 struct Loader {
     report: Report,
     budget: Budget,
-    limit: Limit,
+    /// What the files together may still hold, in bytes.
+    left: u64,
     trees: Vec<Option<Tree>>,
     workspaces: Vec<(At<String>, Key<raw::Workspace>)>,
     /// With their number in their own file.
@@ -156,7 +161,7 @@ impl Loader {
         Self {
             report,
             budget: Budget::default(),
-            limit: Limit::default(),
+            left: file::MAX_BYTES,
             trees: Vec::new(),
             workspaces: Vec::new(),
             jobs: Vec::new(),
@@ -225,7 +230,7 @@ impl Loader {
             ..Position::default()
         };
         let tree = file::clean(text, whole, &mut self.report)
-            .and_then(|text| Tree::parse(text, file, &mut self.budget, &mut self.report));
+            .and_then(|text| build::tree(text, file, &mut self.budget, &mut self.report));
         let section = match &tree {
             Some(tree) if matches!(Scalar::of(tree.root()), Some(Scalar::Null)) => {
                 let problem = Problem::new("the file is empty")
@@ -261,7 +266,7 @@ impl Loader {
                 file,
                 ..Position::default()
             };
-            let text = file::read(&included, whole, &mut self.limit.0, &mut self.report);
+            let text = file::read(&included, whole, &mut self.left, &mut self.report);
             let Some(text) = text else {
                 self.trees.push(None);
                 continue;

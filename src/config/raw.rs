@@ -12,9 +12,9 @@ use super::error::Problem;
 use super::read::{At, Context, Key, List, Named, Read, found, section};
 use super::scalar::Scalar;
 use super::tree::{Kind, Node};
-use super::value::{
-    CatchupWord, GapWord, Instant, NotifyWord, OneOrMany, OverlapWord, Rate, Real, RepeatWord,
-    ReturnTypeWord, RoleWord, Size, Span, Subtree, Whole,
+use super::value::{Instant, OneOrMany, Rate, Real, Size, Span, Subtree, Whole};
+use super::words::{
+    CatchupWord, GapWord, NotifyWord, OverlapWord, RepeatWord, ReturnTypeWord, RoleWord,
 };
 use crate::domain::outcome::Outcome;
 use crate::domain::secret::SecretRef;

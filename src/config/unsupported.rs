@@ -4,7 +4,7 @@
 use super::error::{Position, Problem, Report};
 use super::raw::{Config, Defaults, Job};
 use super::read::{At, Key};
-use super::value::{CatchupWord, OverlapWord};
+use super::words::{CatchupWord, OverlapWord};
 
 /// Refuses what a job, or the defaults, use, and forgets it.
 macro_rules! refuse_keys {
