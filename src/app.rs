@@ -40,7 +40,7 @@ pub enum AppError {
     Secrets(Vec<Unresolved>),
     /// The flag or the variable names no ledger.
     #[error(transparent)]
-    Database(config::NotFound),
+    Database(config::EnvironmentError),
     /// The ledger failed.
     #[error(transparent)]
     Store(#[from] StoreError),
