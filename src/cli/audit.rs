@@ -7,7 +7,7 @@ use serde_json::json;
 use super::exit::{Exit, Failure};
 use super::global::Global;
 use super::moment::shown;
-use super::output::{Format, Printer};
+use super::output::{Format, Printer, counted};
 use super::terminal::{self, Tone};
 use crate::audit::{self, Circumstances, Finding, Report};
 use crate::store::audit::AuditReader;
@@ -65,11 +65,13 @@ fn page(report: &Report, printer: &mut Printer) -> std::io::Result<()> {
         || "no definition has ruled any time yet".to_owned(),
         |(from, until)| format!("from {} to {}", shown(from), shown(until)),
     );
-    let looked_at = format!(
-        "{} jobs, {} ticks, {} runs, {} attempts; {span}",
-        report.jobs, report.ticks, report.runs, report.attempts
-    );
-    printer.line(&looked_at)?;
+    let looked_at = [
+        counted(report.jobs, "job"),
+        counted(report.ticks, "tick"),
+        counted(report.runs, "run"),
+        counted(report.attempts, "attempt"),
+    ];
+    printer.line(&format!("{}; {span}", looked_at.join(", ")))?;
     if let Some(before) = report.pruned_before {
         printer.line(&format!(
             "ticks before {} may have been pruned and were not looked for",

@@ -24,8 +24,8 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "URL", help_heading = HEADING)]
     pub(crate) database: Option<String>,
 
-    /// How to answer
-    #[arg(short, long, global = true, value_enum, value_name = "FORMAT", default_value_t, help_heading = HEADING)]
+    /// How to answer: table for people; json, jsonl or csv for machines
+    #[arg(hide_possible_values = true, short, long, global = true, value_enum, value_name = "FORMAT", default_value_t, help_heading = HEADING)]
     pub(super) output: Format,
 
     /// Say more; twice, still more
@@ -36,8 +36,8 @@ pub(crate) struct Global {
     #[arg(short, long, global = true, help_heading = HEADING)]
     pub(crate) quiet: bool,
 
-    /// When to use colours
-    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t, help_heading = HEADING)]
+    /// When to use colours: auto is on a terminal, unless NO_COLOR is set; always, never
+    #[arg(hide_possible_values = true, long, global = true, value_enum, value_name = "WHEN", default_value_t, help_heading = HEADING)]
     pub(super) color: Colors,
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::exit::{Exit, Failure};
@@ -10,7 +11,7 @@ use super::output::Printer;
 use crate::config::definition;
 use crate::domain::job::Job;
 use crate::domain::nearest::nearest;
-use crate::domain::schedule::Schedule;
+use crate::domain::schedule::{Schedule, TickKind};
 use crate::store::{KnownJob, LastRun, Reader, StoreErrorKind};
 
 /// A job as `list` and `next` see it.
@@ -114,6 +115,14 @@ pub(super) async fn add_last_runs(
         job.last = runs.remove(&job.name).unwrap_or_default();
     }
     Ok(())
+}
+
+/// The instants after `now` at which the schedule fires, without those that a gap swallows.
+pub(super) fn fires(schedule: &Schedule, now: Timestamp) -> impl Iterator<Item = Timestamp> {
+    let ticks = schedule.ticks(now, Timestamp::MAX);
+    ticks
+        .filter(|tick| tick.kind == TickKind::Fire)
+        .map(|tick| tick.at)
 }
 
 /// Parses `key=value`.

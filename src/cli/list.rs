@@ -12,7 +12,6 @@ use super::output::Format;
 use super::table::{Cell, Column, Table};
 use super::terminal::Tone;
 use crate::clock::Clock;
-use crate::domain::schedule::Tick;
 
 /// The arguments of `list`.
 #[derive(Debug, clap::Args)]
@@ -65,10 +64,10 @@ pub(super) async fn execute(arguments: &Arguments, global: &Global) -> Result<Ex
     Ok(Exit::Done)
 }
 
-/// The next tick of an enabled job.
-fn next(job: &Listed, now: Timestamp) -> Option<Tick> {
+/// The next fire of an enabled job.
+fn next(job: &Listed, now: Timestamp) -> Option<Timestamp> {
     let schedule = job.schedule.as_ref().filter(|_| job.enabled)?;
-    schedule.next_after(now)
+    jobs::fires(schedule, now).next()
 }
 
 fn record(job: &Listed, now: Timestamp) -> Value {
@@ -77,7 +76,7 @@ fn record(job: &Listed, now: Timestamp) -> Value {
         "enabled": job.enabled,
         "schedule": job.schedule.as_ref().map(|schedule| schedule.expressions()),
         "timezone": job.schedule.as_ref().map(|schedule| schedule.timezone_name()),
-        "next_at": next(job, now).map(|tick| shown(tick.at)),
+        "next_at": next(job, now).map(shown),
         "last_at": job.last.last_us.map(shown_us),
         "last_state": job.last.last_state,
         "last_reason": job.last.last_reason,
@@ -107,7 +106,7 @@ fn table(jobs: &[&Listed], now: Timestamp) -> Table {
         let next = next(job, now);
         let local_next = next
             .zip(schedule)
-            .map(|(tick, schedule)| local(&tick.at.to_zoned_datetime(schedule.timezone().clone())));
+            .map(|(at, schedule)| local(&at.to_zoned_datetime(schedule.timezone().clone())));
         let labels: Vec<String> = job
             .labels
             .iter()
@@ -117,7 +116,7 @@ fn table(jobs: &[&Listed], now: Timestamp) -> Table {
             Cell::new(&job.name),
             Cell::new(job.schedule_text()),
             Cell::new(local_next.unwrap_or_else(|| without_next(job).to_owned())),
-            Cell::maybe(next.map(|tick| apart(now, tick.at))),
+            Cell::maybe(next.map(|at| apart(now, at))),
             Cell::maybe(last(job)).tone(Tone::of_state(
                 job.last.last_state.as_deref().unwrap_or_default(),
             )),

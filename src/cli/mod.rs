@@ -1,5 +1,5 @@
-//! The command line: one file a command, one place that prints ([`output`]), one table of exit codes
-//! ([`exit`]).
+//! The command line: one file a command, one place that prints (`output`), one table of exit codes
+//! (`exit`).
 //!
 //! Commands that only read open the ledger read-only and need no daemon. What they print on standard
 //! output is stable and for machines too; words for people go to standard error.
@@ -42,7 +42,7 @@ Exit codes:
 
 /// Cron for Guance functions, with a ledger you can audit.
 #[derive(Debug, Parser)]
-#[command(name = "funcron", version, propagate_version = true, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(name = "funcron", version, after_help = EXIT_CODES, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -191,11 +191,12 @@ fn table(fires: &[(&Source, Tick)], from: Timestamp) -> Table {
     let mut table = Table::new([
         Column::new("JOB", 0).cut_to(10, 24),
         Column::new("LOCAL", 0),
-        Column::new("ZONE", 3),
+        Column::new("ZONE", 2),
         Column::new("IN", 1).right(),
-        Column::new("UTC", 4),
-        Column::new("NOTE", 2).cut_to(16, 40),
-    ]);
+        Column::new("UTC", 3),
+        Column::new("NOTE", 0).cut_to(16, 40),
+    ])
+    .wrapped();
     for (source, tick) in fires {
         let zone = source.schedule.timezone();
         let is_fire = tick.kind == TickKind::Fire;

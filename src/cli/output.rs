@@ -245,6 +245,14 @@ fn field(text: &str) -> String {
     }
 }
 
+/// `1 job`, `2 jobs`.
+pub(super) fn counted(count: u64, noun: &str) -> String {
+    match count {
+        1 => format!("1 {noun}"),
+        _ => format!("{count} {noun}s"),
+    }
+}
+
 /// Words before there is a printer, or after it is gone.
 pub(super) fn complain(words: &str) {
     let mut stderr: Stderr = io::stderr();

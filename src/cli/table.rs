@@ -1,4 +1,4 @@
-//! Tables for people: one line a row, as wide as the terminal, the least important column the first
+//! Tables for people: a line a row, as wide as the terminal, the least important column the first
 //! to go where that is too narrow.
 //!
 //! Where the output is no terminal its width is nobody's business: nothing is left out and nothing
@@ -98,6 +98,8 @@ impl Cell {
 pub(super) struct Table {
     columns: Vec<Column>,
     rows: Vec<Vec<Cell>>,
+    /// Lines of a row, at most.
+    height: usize,
 }
 
 impl Table {
@@ -105,7 +107,14 @@ impl Table {
         Self {
             columns: columns.into(),
             rows: Vec::new(),
+            height: 1,
         }
+    }
+
+    /// Texts that are cut go on below instead, since every word of them counts.
+    pub(super) fn wrapped(mut self) -> Self {
+        self.height = usize::MAX;
+        self
     }
 
     /// Adds a row of as many cells as there are columns.
@@ -134,7 +143,7 @@ impl Table {
         table.set_header(titles);
         for row in &self.rows {
             let mut cells = Row::from(row.iter().map(Cell::styled).collect::<Vec<_>>());
-            cells.max_height(1);
+            cells.max_height(self.height);
             table.add_row(cells);
         }
         let widths = self.widths(&table.column_max_content_widths(), width);
@@ -253,6 +262,20 @@ mod tests {
         );
         assert_eq!(lines(Some(14)), ["JOB", "nightly-report"]);
         assert_eq!(lines(Some(10)), ["JOB", "nightly-r…"]);
+    }
+
+    #[test]
+    fn a_wrapped_table_goes_on_below_instead_of_cutting() {
+        let mut table = Table::new([
+            Column::new("LOCAL", 0),
+            Column::new("NOTE", 0).cut_to(8, 10),
+        ])
+        .wrapped();
+        table.row(["02:30", "one two three four"].map(Cell::new));
+        assert_eq!(
+            table.render(Some(18), false),
+            "LOCAL  NOTE\n02:30  one two\n       three four\n"
+        );
     }
 
     #[test]

@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 
 use super::exit::{Exit, Failure};
 use super::global::Global;
+use super::jobs;
 use super::moment::{self, shown};
-use super::output::{Format, Printer};
+use super::output::{Format, Printer, counted};
 use super::table::{Cell, Column, Table};
 use crate::clock::Clock;
 use crate::config::{self, ConfigErrors, Diagnostic, Unresolved};
@@ -120,32 +121,22 @@ fn warned(diagnostic: &Diagnostic, severity: &str) -> String {
 }
 
 fn summary(loaded: &config::Loaded, faults: usize, severity: &str) -> String {
-    let jobs = loaded.config.jobs.len();
+    let mut summary = counted(loaded.config.jobs.len() as u64, "job");
     let disabled = loaded.config.jobs.iter().filter(|job| !job.enabled).count();
-    let mut summary = match jobs {
-        1 => "1 job".to_owned(),
-        _ => format!("{jobs} jobs"),
-    };
     if disabled > 0 {
         summary.push_str(&format!(", {disabled} of them disabled"));
     }
     match faults {
         0 => summary.push_str("; no errors, no warnings"),
-        1 => summary.push_str(&format!("; 1 {severity}")),
-        _ => summary.push_str(&format!("; {faults} {severity}s")),
+        _ => summary.push_str(&format!("; {}", counted(faults as u64, severity))),
     }
     summary
 }
 
-fn ticks(job: &Job, now: Timestamp) -> Vec<Timestamp> {
-    let next = |at: Timestamp| job.schedule.next_after(at).map(|tick| tick.at);
-    if job.enabled {
-        std::iter::successors(next(now), |at| next(*at))
-            .take(FIRES)
-            .collect()
-    } else {
-        Vec::new()
-    }
+/// The next fires of an enabled job.
+fn fires(job: &Job, now: Timestamp) -> Vec<Timestamp> {
+    let fires = job.enabled.then(|| jobs::fires(&job.schedule, now));
+    fires.into_iter().flatten().take(FIRES).collect()
 }
 
 fn record(job: &Arc<Job>, now: Timestamp) -> Value {
@@ -153,7 +144,7 @@ fn record(job: &Arc<Job>, now: Timestamp) -> Value {
         "job": job.name.as_str(),
         "enabled": job.enabled,
         "timezone": job.schedule.timezone_name(),
-        "next": ticks(job, now).into_iter().map(shown).collect::<Vec<_>>(),
+        "next": fires(job, now).into_iter().map(shown).collect::<Vec<_>>(),
     })
 }
 
@@ -183,7 +174,7 @@ fn table(jobs: &[Arc<Job>], now: Timestamp) -> Table {
     ]);
     for job in jobs {
         let zone = job.schedule.timezone();
-        let mut next = ticks(job, now)
+        let mut next = fires(job, now)
             .into_iter()
             .map(|at| moment::local(&at.to_zoned_datetime(zone.clone())));
         let first = next.next().unwrap_or_else(|| {

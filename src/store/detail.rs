@@ -259,8 +259,30 @@ impl Reader {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
-    use super::run_ids_from;
+    use super::*;
+    use sqlx::{AssertSqlSafe, SqliteConnection};
+
+    #[tokio::test]
+    async fn a_run_is_looked_for_by_indexes_alone() {
+        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        sqlx::migrate!("migrations/sqlite")
+            .run(&mut connection)
+            .await
+            .unwrap();
+        for sql in [FIND, RUN, ATTEMPTS] {
+            let rows = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}")))
+                .fetch_all(&mut connection)
+                .await
+                .unwrap();
+            let steps: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
+            for step in &steps {
+                let is_scan = step.starts_with("SCAN") && !step.contains("SUBQUERY");
+                assert!(!is_scan, "{}", steps.join("\n"));
+            }
+        }
+    }
 
     #[test]
     fn the_beginning_of_a_run_id_is_a_range_of_run_ids() {

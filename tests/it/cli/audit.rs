@@ -20,7 +20,7 @@ async fn a_whole_ledger_is_ok() {
     let page = place.read(&["audit", "verify"]).ok();
     assert_eq!(
         page,
-        "1 jobs, 2 ticks, 2 runs, 2 attempts; from 2026-11-24T00:30:00.000Z to 2026-11-24T02:00:00.000Z\nok: every tick is accounted for, once\n"
+        "1 job, 2 ticks, 2 runs, 2 attempts; from 2026-11-24T00:30:00.000Z to 2026-11-24T02:00:00.000Z\nok: every tick is accounted for, once\n"
     );
     let report = place.read(&["audit", "verify", "-o", "json"]).json();
     assert_eq!(report["ok"], true);
