@@ -7,6 +7,7 @@ mod config;
 mod ledger;
 #[path = "support/raw_server.rs"]
 mod raw_server;
+mod readme;
 mod sandbox;
 mod schedule_oracle;
 mod support;
