@@ -40,7 +40,7 @@ pub enum AppError {
     Secrets(Vec<Unresolved>),
     /// The flag or the variable names no ledger.
     #[error(transparent)]
-    Database(config::NotFound),
+    Database(config::EnvironmentError),
     /// The ledger failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -91,13 +91,12 @@ pub async fn run(options: Options) -> Result<(), AppError> {
     let mut signals = Signals::listen().map_err(AppError::Signals)?;
     let stop = CancellationToken::new();
     let daemon = Daemon::start(options, Clock::system()).await?;
-    let poke = daemon.driver.poke.clone();
-    let asked = Asked::default();
     let listener = tokio::spawn({
-        let (stop, asked) = (stop.clone(), asked.clone());
+        let (stop, asked) = (stop.clone(), daemon.asked.clone());
+        let poke = daemon.driver.poke.clone();
         async move { signals.forward(&stop, &asked, &poke).await }
     });
-    daemon.serve(&stop, &asked).await;
+    daemon.serve(&stop).await;
     listener.abort();
     Ok(())
 }
@@ -156,6 +155,7 @@ pub struct Daemon {
     ledger: Ledger,
     held: Held,
     driver: Driver,
+    asked: Asked,
     systemd: Systemd,
 }
 
@@ -186,12 +186,13 @@ impl Daemon {
             ledger,
             held,
             driver: Driver::default(),
+            asked: Asked::default(),
             systemd: Systemd::from_environment(),
         })
     }
 
     /// Schedules until `stop`, then drains and lets the ledger go.
-    async fn serve(mut self, stop: &CancellationToken, asked: &Asked) {
+    pub async fn serve(mut self, stop: &CancellationToken) {
         self.systemd.ready();
         tracing::info!("ready: scheduling");
         while !stop.is_cancelled() {
@@ -199,7 +200,7 @@ impl Daemon {
             self.driver
                 .drive(&mut self.engine, stop, |step| systemd.observe(step))
                 .await;
-            if asked.take() {
+            if self.asked.take() {
                 self.reload().await;
             }
         }

@@ -114,6 +114,7 @@ fn shift(at: Timestamp, by: Option<SignedDuration>) -> Timestamp {
 }
 
 #[cfg(test)]
+#[expect(clippy::expect_used, reason = "a test may panic")]
 mod tests {
     use super::*;
 

@@ -1,2 +1,7 @@
-//! Placeholder until the command line is merged.
-fn main() {}
+//! `funcron`: argv in, exit code out.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    funcron::cli::run()
+}

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 use super::quantity::{format_duration, parse_duration};
@@ -34,7 +34,7 @@ pub(super) struct Definition {
     pub(super) enabled: bool,
     pub(super) workspace: String,
     pub(super) func_id: String,
-    pub(super) kwargs: serde_json::Value,
+    pub(super) kwargs: KwargsText,
     pub(super) secret_kwargs: serde_json::Map<String, serde_json::Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) return_type: Option<String>,
@@ -141,6 +141,41 @@ impl TryFrom<String> for InstantText {
     }
 }
 
+/// The arguments, their templates as they were written.
+#[derive(Clone, Debug)]
+pub(super) struct KwargsText(pub(super) Json);
+
+impl Serialize for KwargsText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        JsonText(&self.0).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for KwargsText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        serde_json::Value::deserialize(deserializer).map(|value| Self(from_serde(&value)))
+    }
+}
+
+struct JsonText<'a>(&'a Json);
+
+impl Serialize for JsonText<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Json::Null => serializer.serialize_unit(),
+            Json::Bool(value) => serializer.serialize_bool(*value),
+            Json::Int(value) => serializer.serialize_i64(*value),
+            Json::UInt(value) => serializer.serialize_u64(*value),
+            Json::Float(value) => serializer.serialize_f64(*value),
+            Json::String(text) => serializer.serialize_str(text),
+            Json::Array(items) => serializer.collect_seq(items.iter().map(JsonText)),
+            Json::Object(entries) => {
+                serializer.collect_map(entries.iter().map(|(key, value)| (key, JsonText(value))))
+            }
+        }
+    }
+}
+
 /// A reference's part of a definition: `{"env": "NAME"}`.
 pub(super) fn reference(secret: &SecretRef) -> serde_json::Value {
     match secret {
@@ -219,7 +254,7 @@ pub fn read(text: &str) -> Result<Job, Unreadable> {
         let messages: Vec<String> = errors.into_iter().map(|error| error.message).collect();
         unreadable("schedule", messages.join("; "))
     })?;
-    let kwargs = KwargsTemplate::parse(&from_serde(&definition.kwargs)).map_err(|errors| {
+    let kwargs = KwargsTemplate::parse(&definition.kwargs.0).map_err(|errors| {
         let messages: Vec<String> = errors.iter().map(ToString::to_string).collect();
         unreadable("kwargs", messages.join("; "))
     })?;
@@ -317,7 +352,7 @@ fn retry(text: &RetryText) -> Result<RetryPolicy, Unreadable> {
     })
 }
 
-/// The reverse of [`super::kwargs::to_serde`].
+/// Numbers keep their kind: integers stay integers.
 fn from_serde(value: &serde_json::Value) -> Json {
     use serde_json::Value;
     match value {

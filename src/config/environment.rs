@@ -23,10 +23,10 @@ enum Source {
     Fixed(BTreeMap<String, OsString>),
 }
 
-/// There is no configuration to read, or no ledger's address to be had.
+/// No configuration is named and none found, or a variable or flag holds no address of a ledger.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct NotFound(String);
+pub struct EnvironmentError(String);
 
 impl Environment {
     /// The process's own.
@@ -58,7 +58,7 @@ impl Environment {
     ///
     /// # Errors
     /// None is named and none of the usual ones is there.
-    pub fn find_config(&self, flag: Option<&Path>) -> Result<PathBuf, NotFound> {
+    pub fn find_config(&self, flag: Option<&Path>) -> Result<PathBuf, EnvironmentError> {
         if let Some(named) = flag
             .map(Path::to_path_buf)
             .or_else(|| self.path("FUNCRON_CONFIG"))
@@ -70,7 +70,7 @@ impl Environment {
             .map(PathBuf::from)
             .find(|path| path.exists())
             .ok_or_else(|| {
-                NotFound(format!(
+                EnvironmentError(format!(
                     "no configuration: neither ./{} nor {} is there; name one with --config or $FUNCRON_CONFIG",
                     CONFIG_PATHS[0], CONFIG_PATHS[1]
                 ))
@@ -86,18 +86,22 @@ impl Environment {
         &self,
         flag: Option<&str>,
         file: Option<&DatabaseUrl>,
-    ) -> Result<DatabaseUrl, NotFound> {
+    ) -> Result<DatabaseUrl, EnvironmentError> {
         let variable = self.get("FUNCRON_DATABASE");
         let (text, name) = match (flag, &variable) {
             (Some(flag), _) => (flag, "--database"),
             (None, Some(variable)) => match variable.to_str() {
                 Some(text) => (text, "$FUNCRON_DATABASE"),
-                None => return Err(NotFound("$FUNCRON_DATABASE is not UTF-8".to_owned())),
+                None => {
+                    return Err(EnvironmentError(
+                        "$FUNCRON_DATABASE is not UTF-8".to_owned(),
+                    ));
+                }
             },
             (None, None) => return Ok(file.cloned().unwrap_or_default()),
         };
         DatabaseUrl::parse(text, Path::new("")).map_err(|Problem { message, hint }| {
-            NotFound(format!("{name}: {message}; {}", hint.unwrap_or_default()))
+            EnvironmentError(format!("{name}: {message}; {}", hint.unwrap_or_default()))
         })
     }
 
@@ -137,6 +141,13 @@ impl Environment {
         self.get("JOURNAL_STREAM")?.into_string().ok()
     }
 
+    /// How this program was called, for commands that people are to copy.
+    pub fn program(&self) -> String {
+        std::env::args()
+            .next()
+            .unwrap_or_else(|| "funcron".to_owned())
+    }
+
     /// Where systemd puts the unit's credentials.
     pub(super) fn credentials(&self) -> Option<PathBuf> {
         self.path("CREDENTIALS_DIRECTORY")
@@ -147,7 +158,7 @@ impl Environment {
 ///
 /// # Errors
 /// None is named and none of the usual ones is there.
-pub fn find_config(flag: Option<&Path>) -> Result<PathBuf, NotFound> {
+pub fn find_config(flag: Option<&Path>) -> Result<PathBuf, EnvironmentError> {
     Environment::process().find_config(flag)
 }
 
@@ -161,7 +172,7 @@ mod tests {
         let env = Environment::fixed([("FUNCRON_DATABASE", "sqlite:///env.db")]);
         let none = Environment::fixed([]);
         let file = DatabaseUrl::Sqlite("/file.db".into());
-        let path = |url: Result<DatabaseUrl, NotFound>| match url.unwrap() {
+        let path = |url: Result<DatabaseUrl, EnvironmentError>| match url.unwrap() {
             DatabaseUrl::Sqlite(path) => path.display().to_string(),
         };
         assert_eq!(

@@ -167,9 +167,14 @@ impl Report {
         self.errors > 0
     }
 
+    /// Whether more would not be kept: no need to look for suggestions.
+    pub(super) fn is_full(&self) -> bool {
+        self.told.len() >= MAX_TOLD
+    }
+
     /// One fault in `defaults` would otherwise be told once per job.
     fn tell(&mut self, severity: Severity, at: Position, path: String, problem: Problem) {
-        if self.told.len() >= MAX_TOLD {
+        if self.is_full() {
             self.omitted += 1;
             return;
         }

@@ -8,7 +8,7 @@ use super::error::{Position, Problem, Report};
 use super::read::At;
 
 /// Largest file, and largest sum of all files of a configuration.
-const MAX_BYTES: u64 = 32 << 20;
+pub(super) const MAX_BYTES: u64 = 32 << 20;
 
 /// Most files of one configuration.
 const MAX_FILES: usize = 1000;
@@ -47,15 +47,6 @@ pub(super) fn read(
         }
     }
 }
-
-impl Default for Limit {
-    fn default() -> Self {
-        Self(MAX_BYTES)
-    }
-}
-
-/// What all files together may still hold, in bytes.
-pub(super) struct Limit(pub(super) u64);
 
 fn read_bytes(path: &Path, left: u64) -> Result<Vec<u8>, Problem> {
     let cannot = |error: std::io::Error| {

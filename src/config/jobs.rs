@@ -1,31 +1,31 @@
 //! Jobs as written → [`Job`]s: defaults merged, every value checked against the others.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::definition::{
-    self, CatchupText, Definition, DstText, DurationText, GapText, InstantText, OverlapText,
-    RepeatText,
+    self, CatchupText, Definition, DstText, DurationText, GapText, InstantText, KwargsText,
+    OverlapText, RepeatText,
 };
-use super::error::{Position, Problem, Report, nearest, quoted};
+use super::draft::{Draft, unfold};
+use super::error::{Position, Problem, Report, quoted};
 use super::read::{At, Key};
-use super::tree::{Node, Tree};
-use super::value::{CatchupWord, GapWord, RepeatWord, ReturnTypeWord, Subtree, place};
+use super::tree::Tree;
+use super::value::{Instant, Span};
+use super::words::{CatchupWord, GapWord, RepeatWord, ReturnTypeWord};
 use super::{kwargs, lint, raw, retry, unsupported};
-use crate::domain::expect::{ExpectError, Expectation};
-use crate::domain::job::{Job, JobName, Overlap, ReturnType};
+use crate::domain::expect::Expectation;
+use crate::domain::job::{Job, JobName, Overlap, RetryPolicy, ReturnType};
 use crate::domain::json::Json;
+use crate::domain::schedule::Schedule;
 use crate::domain::secret::SecretRef;
-use crate::domain::template::{KwargsTemplate, TemplateError};
+use crate::domain::template::KwargsTemplate;
 use crate::domain::workspace::WorkspaceName;
 
-/// What the definitions of all jobs may cost together, in bytes of text and [`VALUE_COST`] per
-/// value of their kwargs: large defaults times many jobs is a bomb of its own.
-const MAX_DEFINITIONS: usize = 32 << 20;
-
-/// What a value costs in memory beside its text.
-const VALUE_COST: usize = 16;
+/// Most schedules, templates and expectations of all jobs together: what is compiled of them is
+/// a hundred times their text.
+const MAX_COMPILED: usize = 50_000;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -38,40 +38,15 @@ pub(super) struct Maker<'a> {
     pub(super) defaults: raw::Defaults,
     pub(super) report: &'a mut Report,
     names: HashMap<String, Position>,
-    spent: usize,
+    compiled: usize,
+    /// Looked up once, when the first zone is unknown.
+    pub(super) zones: Option<Vec<String>>,
 }
 
 /// A job and where its schedule stands, unless it is one of manual starts alone.
 pub(super) struct Made {
     pub(super) job: Job,
     pub(super) schedule_at: Option<Position>,
-}
-
-/// One job while it is being made.
-struct Draft<'t> {
-    raw: raw::Job,
-    at: Position,
-    /// `jobs.nightly`, or `jobs[3]` where it has no name.
-    path: String,
-    kwargs: Json,
-    /// Where kwargs are written, the job's own first: to find a template by its path.
-    kwargs_nodes: Vec<(Node<'t>, bool)>,
-    labels: BTreeMap<String, String>,
-}
-
-impl Draft<'_> {
-    /// The path of one of its keys, which may have come from `defaults`.
-    fn path(&self, key: &str, in_defaults: bool) -> String {
-        if in_defaults {
-            format!("defaults.{key}")
-        } else {
-            format!("{}.{key}", self.path)
-        }
-    }
-
-    fn error(&self, report: &mut Report, at: Position, key: &str, problem: Problem) {
-        report.error(at, self.path(key, at.in_defaults), problem);
-    }
 }
 
 impl<'a> Maker<'a> {
@@ -81,6 +56,7 @@ impl<'a> Maker<'a> {
         mut defaults: raw::Defaults,
         report: &'a mut Report,
     ) -> Self {
+        unsupported::in_defaults(&mut defaults, report);
         unfold(
             &mut defaults.funcBody,
             &mut defaults.kwargs,
@@ -94,7 +70,8 @@ impl<'a> Maker<'a> {
             defaults,
             report,
             names: HashMap::new(),
-            spent: 0,
+            compiled: 0,
+            zones: None,
         }
     }
 
@@ -109,125 +86,37 @@ impl<'a> Maker<'a> {
             Key::Given(name) => format!("jobs.{}", name.value),
             Key::Absent | Key::Bad => format!("jobs[{index}]"),
         };
-        let draft = self.draft(raw, at, path)?;
-        unsupported::in_job(
-            &draft.raw,
-            |key, in_defaults| draft.path(key, in_defaults),
-            self.report,
-        );
-        let workspace = self.workspace(&draft);
-        let func_id = self.func_id(&draft);
-        let schedule = self.schedule_texts(&draft);
-        let timezone = self.timezone(&draft);
-        let secret_kwargs = self.secret_kwargs(&draft);
-        let retry = retry::policy(&draft.raw, |key, d| draft.path(key, d), self.report);
-        let expect = self.expect(&draft);
-        let template = self.template(&draft);
-        self.times(&draft);
-        lint::job(&draft.raw, |key, d| draft.path(key, d), self.report);
-        let (schedule_texts, schedule_at) = schedule?;
-        let is_manual = schedule_texts.iter().all(|text| text.trim() == "@manual");
-        let definition = Definition {
-            name: name.as_ref().map_or("", JobName::as_str).to_owned(),
-            description: draft.raw.description.value().cloned(),
-            labels: draft
-                .labels
-                .iter()
-                .map(|(key, value)| (key.clone(), value.as_str().into()))
-                .collect(),
-            enabled: draft.raw.enabled.value().copied().unwrap_or(true),
-            workspace: workspace.clone().unwrap_or_default(),
-            func_id: func_id.clone().unwrap_or_default(),
-            kwargs: kwargs::to_serde(&draft.kwargs),
-            secret_kwargs: secret_kwargs
-                .iter()
-                .map(|(key, secret)| (key.clone(), definition::reference(secret)))
-                .collect(),
-            return_type: draft
-                .raw
-                .return_type
-                .value()
-                .map(|word| return_type(*word).as_str().to_owned()),
-            schedule: schedule_texts,
-            timezone: timezone.clone().unwrap_or_else(|| "UTC".to_owned()),
-            dst: dst(&draft.raw),
-            starts_at: draft
-                .raw
-                .starts_at
-                .value()
-                .map(|instant| InstantText(instant.0)),
-            ends_at: draft
-                .raw
-                .ends_at
-                .value()
-                .map(|instant| InstantText(instant.0)),
-            overlap: OverlapText::Skip,
-            catchup: match draft.raw.catchup.value() {
-                Some(CatchupWord::None) => CatchupText::None,
-                _ => CatchupText::Latest,
-            },
-            catchup_window: DurationText(
-                draft
-                    .raw
-                    .catchup_window
-                    .value()
-                    .map_or(60 * MINUTE, |span| span.0),
-            ),
-            start_deadline: DurationText(
-                draft
-                    .raw
-                    .start_deadline
-                    .value()
-                    .map_or(5 * MINUTE, |span| span.0),
-            ),
-            timeout: DurationText(draft.raw.timeout.value().map_or(MINUTE, |span| span.0)),
-            deadline: DurationText(
-                draft
-                    .raw
-                    .deadline
-                    .value()
-                    .map_or(15 * MINUTE, |span| span.0),
-            ),
-            idempotent: draft.raw.idempotent.value().copied().unwrap_or(false),
-            retry: retry::text(&retry),
-            expect: draft.raw.expect.value().map_or_else(Vec::new, |list| {
-                list.0
-                    .iter()
-                    .map(|At { value, .. }| value.clone())
-                    .collect()
-            }),
-        };
+        let mut draft = self.draft(raw, at, path)?;
+        if !self.can_compile(&draft) {
+            return None;
+        }
+        self.bounds(&mut draft);
+        let checked = self.check(name, &draft);
+        let (expressions, schedule_at) = self.expressions(&draft)?;
+        let is_manual = expressions.iter().all(|text| text.trim() == "@manual");
+        let definition = fill(&mut draft, &checked, expressions);
         let schedule = self.schedule(&draft, &definition)?;
         let text = self.definition_text(&draft, &definition)?;
-        let hash = definition::hash(&text);
-        let catchup = definition.catchup();
-        let job = Job {
-            name: name?,
-            description: definition.description,
-            labels: draft.labels,
-            enabled: definition.enabled,
-            workspace: WorkspaceName(workspace?.into()),
-            func_id: func_id?.into(),
-            kwargs: template?,
-            secret_kwargs,
-            return_type: draft.raw.return_type.value().map(|word| return_type(*word)),
-            schedule,
-            overlap: Overlap::Skip,
-            catchup,
-            catchup_window: definition.catchup_window.0,
-            start_deadline: definition.start_deadline.0,
-            timeout: definition.timeout.0,
-            deadline: definition.deadline.0,
-            idempotent: definition.idempotent,
-            retry,
-            expect: expect?,
-            hash,
-            definition: Arc::from(text),
-        };
-        timezone.is_some().then_some(Made {
+        let job = assemble(draft, checked, schedule, &definition, text)?;
+        Some(Made {
             job,
             schedule_at: (!is_manual).then_some(schedule_at),
         })
+    }
+
+    fn check(&mut self, name: Option<JobName>, draft: &Draft<'_>) -> Checked {
+        let path = |key: &str, in_defaults: bool| draft.path(key, in_defaults);
+        lint::job(&draft.raw, path, self.report);
+        Checked {
+            name,
+            workspace: self.workspace(draft),
+            func_id: self.func_id(draft),
+            timezone: self.timezone(draft),
+            secret_kwargs: self.secret_kwargs(draft),
+            retry: retry::policy(&draft.raw, path, self.report),
+            expect: self.expect(draft),
+            template: self.template(draft),
+        }
     }
 
     fn name(&mut self, name: &Key<String>, index: usize, job: Position) -> Option<JobName> {
@@ -261,335 +150,137 @@ impl<'a> Maker<'a> {
         Some(parsed)
     }
 
-    /// Merges the defaults in and reads the kwargs. `None` where those could not be read.
-    fn draft(&mut self, mut raw: raw::Job, at: Position, path: String) -> Option<Draft<'a>> {
-        unfold(
-            &mut raw.funcBody,
-            &mut raw.kwargs,
-            &mut raw.return_type,
-            &path,
-            self.report,
-        );
-        let (own_kwargs, own_labels) = (raw.kwargs.clone(), raw.labels.clone());
-        if let (Key::Given(own), Key::Given(theirs)) = (&mut raw.retry, &self.defaults.retry) {
-            retry::inherit(&mut own.value, &theirs.value);
-        }
-        if let (Key::Given(own), Key::Given(theirs)) = (&mut raw.dst, &self.defaults.dst) {
-            own.value.gap.inherit(&theirs.value.gap);
-            own.value.overlap.inherit(&theirs.value.overlap);
-        }
-        raw.inherit(&self.defaults);
-        let mut draft = Draft {
-            raw,
-            at,
-            path,
-            kwargs: Json::Object(Vec::new()),
-            kwargs_nodes: Vec::new(),
-            labels: BTreeMap::new(),
-        };
-        let own = self.kwargs(&mut draft, &own_kwargs, false);
-        let defaults = self.defaults.kwargs.clone();
-        let theirs = self.kwargs(&mut draft, &defaults, true);
-        draft.kwargs = kwargs::merge(own?, theirs?);
-        for labels in [&self.defaults.labels, &own_labels] {
-            for (name, value) in labels.value().iter().flat_map(|labels| &labels.0) {
-                if let Some(value) = value.value() {
-                    draft.labels.insert(name.value.clone(), value.clone());
-                }
-            }
-        }
-        Some(draft)
-    }
-
-    fn kwargs(
-        &mut self,
-        draft: &mut Draft<'a>,
-        key: &Key<Subtree>,
-        in_defaults: bool,
-    ) -> Option<Json> {
-        let Some(At { value, .. }) = key.given() else {
-            return Some(Json::Object(Vec::new()));
-        };
-        let trees: &'a [Option<Tree>] = self.trees;
-        let node = trees.get(usize::from(value.file))?.as_ref()?.node(value.id);
-        draft.kwargs_nodes.push((node, in_defaults));
-        kwargs::read(node, &draft.path("kwargs", in_defaults), self.report)
-    }
-
-    fn workspace(&mut self, draft: &Draft<'_>) -> Option<String> {
-        let At { value, at } = match &draft.raw.workspace {
-            Key::Given(workspace) => workspace,
-            Key::Bad => return None,
-            Key::Absent => {
-                let problem = Problem::new("the job names no workspace");
-                let hint = match self.workspaces {
-                    [] => "add a workspace under `workspaces` and name it here".to_owned(),
-                    [only] => format!("add `workspace: {only}` to it or to `defaults`"),
-                    _ => "add `workspace: …` to it or to `defaults`".to_owned(),
-                };
-                self.report
-                    .error(draft.at, draft.path.clone(), problem.hint(hint));
-                return None;
-            }
-        };
-        if self.workspaces.iter().any(|known| known == value) {
-            return Some(value.clone());
-        }
-        let known = || self.workspaces.iter().map(String::as_str);
-        let hint = match nearest(value, known()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None if self.workspaces.is_empty() => "add one under `workspaces`".to_owned(),
-            None => format!(
-                "there is {}",
-                known().take(10).map(quoted).collect::<Vec<_>>().join(", ")
-            ),
-        };
-        let problem = Problem::new("there is no workspace of this name");
-        draft.error(self.report, *at, "workspace", problem.hint(hint));
-        None
-    }
-
-    fn func_id(&mut self, draft: &Draft<'_>) -> Option<String> {
-        /// As the engine's column is wide.
-        const LONGEST: usize = 256;
-        match &draft.raw.func_id {
-            Key::Given(id @ At { value, at }) => {
-                let legal = !value.is_empty()
-                    && value.chars().count() <= LONGEST
-                    && !value.contains(|c: char| c.is_whitespace() || c.is_control());
-                if !legal {
-                    let problem = Problem::new("is no function's id")
-                        .hint("write set__script.function, such as guance__openapi.report_event");
-                    draft.error(self.report, *at, "func_id", problem);
-                    return None;
-                }
-                let path = draft.path("func_id", at.in_defaults);
-                lint::func_id(id, path, self.report);
-                Some(value.clone())
-            }
-            Key::Bad => None,
-            Key::Absent => {
-                let problem = Problem::new("the job names no function")
-                    .hint("add func_id: set__script.function");
-                self.report.error(draft.at, draft.path.clone(), problem);
-                None
-            }
-        }
-    }
-
-    fn schedule_texts(&mut self, draft: &Draft<'_>) -> Option<(Vec<String>, Position)> {
-        match &draft.raw.schedule {
-            Key::Given(At { value, at }) if value.0.is_empty() => {
-                let problem =
-                    Problem::new("the list is empty").hint("name a time, or write \"@manual\"");
-                draft.error(self.report, *at, "schedule", problem);
-                None
-            }
-            Key::Given(At { value, at }) => {
-                let texts = value.0.iter().map(|one| one.value.text.clone()).collect();
-                Some((texts, *at))
-            }
-            Key::Bad => None,
-            Key::Absent => {
-                let problem = Problem::new("the job has no schedule")
-                    .hint("add one, such as schedule: \"0 2 * * *\", or \"@manual\"");
-                self.report.error(draft.at, draft.path.clone(), problem);
-                None
-            }
-        }
-    }
-
-    /// The zone's name, looked up here for a suggestion the schedule's parser cannot give.
-    fn timezone(&mut self, draft: &Draft<'_>) -> Option<String> {
-        let Some(At { value, at }) = draft.raw.timezone.given() else {
-            let unreadable = matches!(draft.raw.timezone, Key::Bad);
-            return (!unreadable).then(|| "UTC".to_owned());
-        };
-        if jiff::tz::TimeZone::get(value).is_ok() {
-            return Some(value.clone());
-        }
-        let names: Vec<String> = jiff::tz::db()
-            .available()
-            .map(|name| name.to_string())
-            .collect();
-        let problem = Problem::new("there is no such time zone");
-        let hint = match nearest(value, names.iter().map(String::as_str)) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => "write an IANA name, such as Asia/Shanghai or UTC".to_owned(),
-        };
-        draft.error(self.report, *at, "timezone", problem.hint(hint));
-        None
-    }
-
-    fn schedule(
-        &mut self,
-        draft: &Draft<'_>,
-        definition: &Definition,
-    ) -> Option<crate::domain::schedule::Schedule> {
-        let errors = match definition.schedule() {
-            Ok(schedule) => return Some(schedule),
-            Err(errors) => errors,
-        };
-        let written = draft.raw.schedule.given()?;
-        for error in errors {
-            let (mut at, mut key) = (written.at, "schedule".to_owned());
-            if let Some(index) = error.expression
-                && let Some(expression) = written.value.0.get(index)
-            {
-                at = expression.at;
-                // Of a list the item is named, of a single text the key.
-                if at != written.at {
-                    key = format!("schedule[{index}]");
-                }
-                if let (Some(offset), Some(span)) = (expression.value.offset, error.span) {
-                    let before = expression.value.text.get(..span.start).unwrap_or("");
-                    at.column += offset + u32::try_from(before.chars().count()).unwrap_or(0);
-                }
-            }
-            let problem = Problem {
-                message: error.message,
-                hint: error.hint,
-            };
-            draft.error(self.report, at, &key, problem);
-        }
-        None
-    }
-
-    fn secret_kwargs(&mut self, draft: &Draft<'_>) -> Vec<(String, SecretRef)> {
-        let mut secrets = Vec::new();
-        let entries = draft.raw.secret_kwargs.value().map(|named| &named.0);
-        for (name, secret) in entries.into_iter().flatten() {
-            let path = draft.path(
-                &format!("secret_kwargs.{}", name.value),
-                name.at.in_defaults,
-            );
-            kwargs::refuse_both(&draft.kwargs, &name.value, name.at, &path, self.report);
-            if let Some(secret) = secret.value() {
-                secrets.push((name.value.clone(), secret.clone()));
-            }
-        }
-        secrets
-    }
-
-    fn expect(&mut self, draft: &Draft<'_>) -> Option<Vec<Expectation>> {
-        let list = draft.raw.expect.value().map(|list| list.0.as_slice());
-        let mut compiled = Vec::new();
-        let mut whole = true;
-        for (index, At { value, at }) in list.unwrap_or_default().iter().enumerate() {
-            match Expectation::parse(value) {
-                Ok(expectation) => compiled.push(expectation),
-                Err(error) => {
-                    let key = format!("expect[{index}]");
-                    let ExpectError { message, hint } = error;
-                    draft.error(self.report, *at, &key, Problem { message, hint });
-                    whole = false;
-                }
-            }
-        }
-        whole.then_some(compiled)
-    }
-
-    fn template(&mut self, draft: &Draft<'_>) -> Option<KwargsTemplate> {
-        let errors = match KwargsTemplate::parse(&draft.kwargs) {
-            Ok(template) => return Some(template),
-            Err(errors) => errors,
-        };
-        for error in errors {
-            let found = draft.kwargs_nodes.iter().find_map(|(node, in_defaults)| {
-                let node = kwargs::find(*node, &error.path)?;
-                Some(Position {
-                    in_defaults: *in_defaults,
-                    ..node.at()
-                })
-            });
-            let at = found.unwrap_or_else(|| place(&draft.raw.kwargs, draft.at));
-            let path = error.path.clone();
-            draft.error(self.report, at, &path, template_problem(error));
-        }
-        None
-    }
-
-    /// The bounds and limits against each other.
-    fn times(&mut self, draft: &Draft<'_>) {
-        if let (Some(start), Some(end)) = (draft.raw.starts_at.given(), draft.raw.ends_at.given())
-            && start.value.0 > end.value.0
-        {
-            let problem = Problem::new("the end lies before the start, starts_at")
-                .hint("exchange them, or remove one");
-            draft.error(self.report, end.at, "ends_at", problem);
-        }
-    }
-
     fn definition_text(&mut self, draft: &Draft<'_>, definition: &Definition) -> Option<String> {
-        let text = match definition.to_json() {
-            Ok(text) => text,
-            Err(error) => {
+        definition
+            .to_json()
+            .inspect_err(|error| {
                 let problem = Problem::new(format!("cannot be written as JSON: {error}"));
                 self.report.error(draft.at, draft.path.clone(), problem);
-                return None;
-            }
-        };
-        let before = self.spent;
-        self.spent += text.len() + VALUE_COST * kwargs::count(&draft.kwargs);
-        if self.spent <= MAX_DEFINITIONS {
-            return Some(text);
+            })
+            .ok()
+    }
+
+    /// Counts what is to be compiled for a job; `false` once it is too much.
+    fn can_compile(&mut self, draft: &Draft<'_>) -> bool {
+        self.compiled += draft.raw.schedule.value().map_or(0, |list| list.0.len())
+            + draft.raw.expect.value().map_or(0, |list| list.0.len())
+            + kwargs::count_templates(&draft.kwargs);
+        if !self.is_exhausted() {
+            return true;
         }
-        if before <= MAX_DEFINITIONS {
-            let problem = Problem::new(format!(
-                "with this job the definitions grow beyond {} MiB, defaults filled in",
-                MAX_DEFINITIONS >> 20
-            ));
-            let hint = "move large kwargs from `defaults` to the jobs that need them";
-            self.report
-                .error(draft.at, draft.path.clone(), problem.hint(hint));
-        }
-        None
+        let problem = Problem::new(format!(
+            "with this job there are more than {MAX_COMPILED} schedules, templates and expectations"
+        ));
+        let hint = "share the jobs out among several daemons";
+        self.report
+            .error(draft.at, draft.path.clone(), problem.hint(hint));
+        false
     }
 
     /// Whether making more is pointless.
     pub(super) const fn is_exhausted(&self) -> bool {
-        self.spent > MAX_DEFINITIONS
+        self.compiled > MAX_COMPILED
     }
 }
 
-/// Moves what stands in `funcBody` to the keys it stands for.
-fn unfold(
-    func_body: &mut Key<raw::FuncBody>,
-    kwargs: &mut Key<Subtree>,
-    return_type: &mut Key<ReturnTypeWord>,
-    path: &str,
-    report: &mut Report,
-) {
-    let Key::Given(At { value: body, .. }) = std::mem::take(func_body) else {
-        return;
-    };
-    let options = match body.options {
-        Key::Given(At { value, .. }) => value.returnType,
-        Key::Absent | Key::Bad => Key::Absent,
-    };
-    take_over(
-        kwargs,
-        body.kwargs,
-        &format!("{path}.funcBody.kwargs"),
-        report,
-    );
-    take_over(
-        return_type,
-        options,
-        &format!("{path}.funcBody.options.returnType"),
-        report,
-    );
+/// The values of a job that had to be looked at; those with faults are missing.
+struct Checked {
+    name: Option<JobName>,
+    workspace: Option<String>,
+    func_id: Option<String>,
+    timezone: Option<String>,
+    secret_kwargs: Vec<(String, SecretRef)>,
+    retry: RetryPolicy,
+    expect: Option<Vec<Expectation>>,
+    template: Option<KwargsTemplate>,
 }
 
-fn take_over<T>(key: &mut Key<T>, from: Key<T>, path: &str, report: &mut Report) {
-    match (&*key, &from) {
-        (Key::Absent, _) => *key = from,
-        (_, Key::Given(At { at, .. })) => {
-            let problem = Problem::new("is given outside of funcBody too");
-            report.error(*at, path, problem.hint("keep one of the two"));
-        }
-        (_, Key::Absent | Key::Bad) => {}
+/// Fills every default in. What has a fault is empty: the definition then only serves to look at
+/// the schedule. Takes the kwargs out of the draft, which may be large.
+fn fill(draft: &mut Draft<'_>, checked: &Checked, schedule: Vec<String>) -> Definition {
+    let kwargs = std::mem::replace(&mut draft.kwargs, Json::Null);
+    let raw = &draft.raw;
+    let instant = |key: &Key<Instant>| key.value().map(|instant| InstantText(instant.0));
+    let text = |value: &Option<String>| value.clone().unwrap_or_default();
+    Definition {
+        name: checked.name.as_ref().map_or("", JobName::as_str).to_owned(),
+        description: raw.description.value().cloned(),
+        labels: draft
+            .labels
+            .iter()
+            .map(|(key, value)| (key.clone(), value.as_str().into()))
+            .collect(),
+        enabled: raw.enabled.value().copied().unwrap_or(true),
+        workspace: text(&checked.workspace),
+        func_id: text(&checked.func_id),
+        kwargs: KwargsText(kwargs),
+        secret_kwargs: checked
+            .secret_kwargs
+            .iter()
+            .map(|(key, secret)| (key.clone(), definition::reference(secret)))
+            .collect(),
+        return_type: return_type(raw).map(|kind| kind.as_str().to_owned()),
+        schedule,
+        timezone: checked.timezone.clone().unwrap_or_else(|| "UTC".to_owned()),
+        dst: dst(raw),
+        starts_at: instant(&raw.starts_at),
+        ends_at: instant(&raw.ends_at),
+        overlap: OverlapText::Skip,
+        catchup: match raw.catchup.value() {
+            Some(CatchupWord::None) => CatchupText::None,
+            _ => CatchupText::Latest,
+        },
+        catchup_window: duration(&raw.catchup_window, 60 * MINUTE),
+        start_deadline: duration(&raw.start_deadline, 5 * MINUTE),
+        timeout: duration(&raw.timeout, MINUTE),
+        deadline: duration(&raw.deadline, 15 * MINUTE),
+        idempotent: raw.idempotent.value().copied().unwrap_or(false),
+        retry: retry::text(&checked.retry),
+        expect: raw.expect.value().map_or_else(Vec::new, |list| {
+            list.0.iter().map(|one| one.value.clone()).collect()
+        }),
     }
+}
+
+fn assemble(
+    draft: Draft<'_>,
+    checked: Checked,
+    schedule: Schedule,
+    definition: &Definition,
+    text: String,
+) -> Option<Job> {
+    // Checked last because it has a stand-in above.
+    checked.timezone?;
+    Some(Job {
+        name: checked.name?,
+        description: definition.description.clone(),
+        labels: draft.labels,
+        enabled: definition.enabled,
+        workspace: WorkspaceName(checked.workspace?.into()),
+        func_id: checked.func_id?.into(),
+        kwargs: checked.template?,
+        secret_kwargs: checked.secret_kwargs,
+        return_type: return_type(&draft.raw),
+        schedule,
+        overlap: Overlap::Skip,
+        catchup: definition.catchup(),
+        catchup_window: definition.catchup_window.0,
+        start_deadline: definition.start_deadline.0,
+        timeout: definition.timeout.0,
+        deadline: definition.deadline.0,
+        idempotent: definition.idempotent,
+        retry: checked.retry,
+        expect: checked.expect?,
+        hash: definition::hash(&text),
+        definition: Arc::from(text),
+    })
+}
+
+fn duration<const MIN: u64, const MAX: u64>(
+    key: &Key<Span<MIN, MAX>>,
+    default: Duration,
+) -> DurationText {
+    DurationText(key.value().map_or(default, |span| span.0))
 }
 
 fn dst(raw: &raw::Job) -> DstText {
@@ -607,20 +298,13 @@ fn dst(raw: &raw::Job) -> DstText {
     }
 }
 
-const fn return_type(word: ReturnTypeWord) -> ReturnType {
-    match word {
+fn return_type(raw: &raw::Job) -> Option<ReturnType> {
+    raw.return_type.value().map(|word| match word {
         ReturnTypeWord::Raw => ReturnType::Raw,
         ReturnTypeWord::JsonDumps => ReturnType::JsonDumps,
         ReturnTypeWord::All => ReturnType::All,
         ReturnTypeWord::Repr => ReturnType::Repr,
-    }
-}
-
-fn template_problem(error: TemplateError) -> Problem {
-    Problem {
-        message: error.message,
-        hint: error.hint,
-    }
+    })
 }
 
 /// A legal name near the one written.

@@ -3,7 +3,9 @@
 //! Whatever JSON cannot carry unchanged is refused here, not mended: a key that is no text, `.nan`
 //! and `.inf`, a number beyond 64 bits.
 
-use super::error::{Position, Problem, Report, quoted};
+use std::collections::{HashMap, HashSet};
+
+use super::error::{Position, Problem, Report};
 use super::scalar::Scalar;
 use super::tree::{Kind, Node};
 use crate::domain::json::Json;
@@ -167,8 +169,13 @@ impl Reader<'_> {
 pub(super) fn merge(own: Json, defaults: Json) -> Json {
     match (own, defaults) {
         (Json::Object(own), Json::Object(mut merged)) => {
+            let places: HashMap<String, usize> = merged
+                .iter()
+                .enumerate()
+                .map(|(place, (key, _))| (key.clone(), place))
+                .collect();
             for (key, value) in own {
-                match merged.iter_mut().find(|(known, _)| *known == key) {
+                match places.get(&key).and_then(|place| merged.get_mut(*place)) {
                     Some((_, slot)) => *slot = value,
                     None => merged.push((key, value)),
                 }
@@ -179,30 +186,21 @@ pub(super) fn merge(own: Json, defaults: Json) -> Json {
     }
 }
 
-/// How many values it holds, itself counted.
-pub(super) fn count(json: &Json) -> usize {
-    match json {
-        Json::Array(items) => 1 + items.iter().map(count).sum::<usize>(),
-        Json::Object(entries) => 1 + entries.iter().map(|(_, json)| count(json)).sum::<usize>(),
-        _ => 1,
+/// The names of the arguments.
+pub(super) fn names(kwargs: &Json) -> HashSet<&str> {
+    match kwargs {
+        Json::Object(entries) => entries.iter().map(|(name, _)| name.as_str()).collect(),
+        _ => HashSet::new(),
     }
 }
 
-/// The same value for the definition's text.
-pub(super) fn to_serde(json: &Json) -> serde_json::Value {
-    use serde_json::Value;
+/// How many texts hold a template.
+pub(super) fn count_templates(json: &Json) -> usize {
     match json {
-        Json::Null => Value::Null,
-        Json::Bool(value) => Value::from(*value),
-        Json::Int(value) => Value::from(*value),
-        Json::UInt(value) => Value::from(*value),
-        Json::Float(value) => Value::from(*value),
-        Json::String(text) => Value::from(text.as_str()),
-        Json::Array(items) => items.iter().map(to_serde).collect(),
-        Json::Object(entries) => entries
-            .iter()
-            .map(|(key, json)| (key.clone(), to_serde(json)))
-            .collect(),
+        Json::String(text) => usize::from(text.contains("{{")),
+        Json::Array(items) => items.iter().map(count_templates).sum(),
+        Json::Object(entries) => entries.iter().map(|(_, json)| count_templates(json)).sum(),
+        _ => 0,
     }
 }
 
@@ -228,21 +226,5 @@ fn descend<'t>(node: Node<'t>, rest: &str) -> Option<Node<'t>> {
             };
             descend(value, rest.strip_prefix('.')?.strip_prefix(name)?)
         }),
-    }
-}
-
-/// Reports arguments that are given as a secret and openly at once.
-pub(super) fn refuse_both(
-    kwargs: &Json,
-    secret: &str,
-    at: Position,
-    path: &str,
-    report: &mut Report,
-) {
-    if let Json::Object(entries) = kwargs
-        && entries.iter().any(|(key, _)| key == secret)
-    {
-        let problem = Problem::new(format!("{} is in kwargs too", quoted(secret)));
-        report.error(at, path, problem.hint("keep one of the two"));
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::error::{Problem, Report};
 use super::raw::Job;
 use super::read::At;
-use super::value::ReturnTypeWord;
+use super::words::ReturnTypeWord;
 
 /// How long the engine itself holds a call open by default (functions get 35 s, the reply 10 more).
 const ENGINE_WAIT: Duration = Duration::from_secs(45);

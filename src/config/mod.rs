@@ -1,7 +1,7 @@
 //! `jobs.yaml`, files of secrets and the environment: everything a person configures.
 //!
 //! A configuration is read in four steps, each of which reports all it finds and goes on:
-//! [`file`] reads the bytes, [`tree`] makes a tree in which every node knows its place (and
+//! [`file`] reads the bytes, [`build`] makes a [`tree`] in which every node knows its place (and
 //! refuses bombs), [`raw`] reads the tree into the shapes of the contract, [`jobs`] and
 //! [`workspaces`] make of them the types of [`crate::domain`]. Scalars mean what `serde_yaml`
 //! says they mean ([`scalar`]).
@@ -16,7 +16,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+mod build;
+mod checks;
 pub mod definition;
+mod draft;
 mod environment;
 mod error;
 mod file;
@@ -37,10 +40,11 @@ mod tree;
 mod unsupported;
 mod url;
 mod value;
+mod words;
 mod workspaces;
 mod zone;
 
-pub use environment::{Environment, NotFound, find_config};
+pub use environment::{Environment, EnvironmentError, find_config};
 pub use error::{ConfigErrors, Diagnostic, Severity};
 pub use schema::schema;
 pub use secrets::{Secrets, Unresolved, resolve, resolve_in};
@@ -49,11 +53,11 @@ pub use zone::zone_data;
 
 use crate::domain::job::Job;
 use crate::domain::workspace::{Workspace, WorkspaceName};
+use build::Budget;
 use error::{Position, Problem, Report};
-use file::Limit;
 use read::{At, Context, Key, Named, Read};
 use scalar::Scalar;
-use tree::{Budget, Tree};
+use tree::{Node, Tree};
 
 /// A configuration, checked. Its secrets are references still.
 #[derive(Clone, Debug)]
@@ -118,7 +122,7 @@ pub fn load(path: &Path) -> Result<Loaded, ConfigErrors> {
     let text = file::read(
         path,
         Position::default(),
-        &mut loader.limit.0,
+        &mut loader.left,
         &mut loader.report,
     );
     loader.load(path, text)
@@ -132,10 +136,20 @@ pub fn parse(text: &str, path: &Path) -> Result<Loaded, ConfigErrors> {
     Loader::new(path).load(path, Some(text.to_owned()))
 }
 
+/// Most workspaces.
+const MAX_WORKSPACES: usize = 1000;
+
+/// What the defaults may cost, taken over by every job: bytes of text, and [`VALUE_COST`] a value.
+const MAX_DEFAULTS: u64 = 32 << 20;
+
+/// What a value costs in memory beside its text.
+const VALUE_COST: u64 = 16;
+
 struct Loader {
     report: Report,
     budget: Budget,
-    limit: Limit,
+    /// What the files together may still hold, in bytes.
+    left: u64,
     trees: Vec<Option<Tree>>,
     workspaces: Vec<(At<String>, Key<raw::Workspace>)>,
     /// With their number in their own file.
@@ -149,7 +163,7 @@ impl Loader {
         Self {
             report,
             budget: Budget::default(),
-            limit: Limit::default(),
+            left: file::MAX_BYTES,
             trees: Vec::new(),
             workspaces: Vec::new(),
             jobs: Vec::new(),
@@ -157,6 +171,7 @@ impl Loader {
     }
 
     fn load(mut self, path: &Path, text: Option<String>) -> Result<Loaded, ConfigErrors> {
+        // The text is dropped with the closure: the tree has its own copy of what matters.
         let main = text.and_then(|text| self.main(&text));
         if let Some(main) = &main {
             unsupported::at_top(main, &mut self.report);
@@ -217,7 +232,7 @@ impl Loader {
             ..Position::default()
         };
         let tree = file::clean(text, whole, &mut self.report)
-            .and_then(|text| Tree::parse(text, file, &mut self.budget, &mut self.report));
+            .and_then(|text| build::tree(text, file, &mut self.budget, &mut self.report));
         let section = match &tree {
             Some(tree) if matches!(Scalar::of(tree.root()), Some(Scalar::Null)) => {
                 let problem = Problem::new("the file is empty")
@@ -241,8 +256,7 @@ impl Loader {
                 let problem = Problem::new("there are no jobs").hint("add some");
                 self.report.warning(*at, "jobs", problem);
             }
-            let jobs = std::mem::take(&mut value.0);
-            self.jobs.extend(jobs.into_iter().enumerate());
+            self.jobs.append(&mut value.0);
         }
     }
 
@@ -254,7 +268,7 @@ impl Loader {
                 file,
                 ..Position::default()
             };
-            let text = file::read(&included, whole, &mut self.limit.0, &mut self.report);
+            let text = file::read(&included, whole, &mut self.left, &mut self.report);
             let Some(text) = text else {
                 self.trees.push(None);
                 continue;
@@ -289,6 +303,14 @@ impl Loader {
                 self.report.error(name.at, path, problem);
                 continue;
             }
+            if first.len() == MAX_WORKSPACES + 1 {
+                let problem = Problem::new(format!("more than {MAX_WORKSPACES} workspaces"));
+                self.report
+                    .error(name.at, "workspaces", problem.hint("remove some"));
+            }
+            if first.len() > MAX_WORKSPACES {
+                continue;
+            }
             if let Key::Given(raw) = raw
                 && let Some(workspace) = workspaces::make(name, raw, &mut self.report)
             {
@@ -298,14 +320,34 @@ impl Loader {
         made
     }
 
+    /// Large defaults times many jobs is a bomb of its own.
+    fn can_afford(&mut self, at: Position) -> bool {
+        let tree = self.trees.first().and_then(Option::as_ref);
+        let defaults = tree.and_then(|tree| tree.root().get("defaults"));
+        let (values, bytes) = defaults.map_or((0, 0), Node::size);
+        let cost = (values * VALUE_COST + bytes) * self.jobs.len() as u64;
+        if cost <= MAX_DEFAULTS {
+            return true;
+        }
+        let problem = Problem::new(format!(
+            "in {} jobs these defaults grow beyond {} MiB",
+            self.jobs.len(),
+            MAX_DEFAULTS >> 20
+        ));
+        let hint = "move large kwargs to the jobs that need them";
+        self.report.error(at, "defaults", problem.hint(hint));
+        false
+    }
+
     fn make_jobs(&mut self, defaults: Key<raw::Defaults>) -> Vec<jobs::Made> {
         let defaults = match defaults {
-            Key::Given(At { value, .. }) => value,
-            Key::Absent | Key::Bad => raw::Defaults::default(),
+            Key::Given(At { value, at }) if self.can_afford(at) => value,
+            Key::Given(_) | Key::Absent | Key::Bad => raw::Defaults::default(),
         };
         let named: BTreeMap<String, Position> = self
             .workspaces
             .iter()
+            .take(MAX_WORKSPACES)
             .map(|(name, _)| (name.value.clone(), name.at))
             .collect();
         let names: Vec<String> = named.keys().cloned().collect();

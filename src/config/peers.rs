@@ -133,3 +133,35 @@ pub(super) fn spelling(section: &str, theirs: &str) -> Option<&'static str> {
         .find(|(of, key, _)| *of == section && *key == theirs)
         .map(|(_, _, ours)| *ours)
 }
+
+/// The key in what to write: of "`enabled: false`" it is `enabled`.
+pub(super) fn key_of(ours: &str) -> Option<&str> {
+    let word = ours.strip_prefix('`')?;
+    word.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+        .next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::raw;
+
+    #[test]
+    fn what_to_write_is_a_key_that_there_is() {
+        for (section, theirs, ours) in SPELLINGS {
+            let keys = match *section {
+                "Config" => raw::Config::KEYS,
+                "Workspace" => raw::Workspace::KEYS,
+                "Job" => raw::Job::KEYS,
+                "Defaults" => raw::Defaults::KEYS,
+                "Retry" => raw::Retry::KEYS,
+                "Retention" => raw::Retention::KEYS,
+                other => panic!("no section {other}"),
+            };
+            assert!(!keys.contains(theirs), "{section}.{theirs} is ours");
+            if let Some(key) = key_of(ours) {
+                assert!(keys.contains(&key), "{section}.{theirs}: {ours}");
+            }
+        }
+    }
+}

@@ -12,9 +12,9 @@ use super::error::Problem;
 use super::read::{At, Context, Key, List, Named, Read, found, section};
 use super::scalar::Scalar;
 use super::tree::{Kind, Node};
-use super::value::{
-    CatchupWord, GapWord, Instant, NotifyWord, OneOrMany, OverlapWord, Rate, Real, RepeatWord,
-    ReturnTypeWord, RoleWord, Size, Span, Subtree, Whole,
+use super::value::{Instant, OneOrMany, Rate, Real, Size, Span, Subtree, Whole};
+use super::words::{
+    CatchupWord, GapWord, NotifyWord, OverlapWord, RepeatWord, ReturnTypeWord, RoleWord,
 };
 use crate::domain::outcome::Outcome;
 use crate::domain::secret::SecretRef;
@@ -338,9 +338,9 @@ impl JsonSchema for Quota {
     }
 }
 
-/// `jobs`: a list, each read below its own name, which tells more than its number.
+/// `jobs`: a list, each with its number in it, and read below its name, which tells more.
 #[derive(Clone, Debug)]
-pub(super) struct Jobs(pub(super) Vec<At<Job>>);
+pub(super) struct Jobs(pub(super) Vec<(usize, At<Job>)>);
 
 /// More jobs than one daemon is built for; a hostile file has any number.
 const MAX_JOBS: usize = 20_000;
@@ -371,7 +371,7 @@ impl Read for Jobs {
                 _ => format!("[{index}]"),
             };
             if let Key::Given(job) = cx.below(&segment, |cx| cx.key(item)) {
-                jobs.push(job);
+                jobs.push((index, job));
             }
         }
         Some(Self(jobs))

@@ -9,6 +9,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::error::{Position, Problem, Report, nearest, quoted};
 use super::peers;
+use super::raw::{Config, Included};
 use super::scalar::Scalar;
 use super::tree::{Kind, Node};
 
@@ -123,21 +124,36 @@ impl<'r> Context<'r> {
         }
     }
 
-    /// A key that the section does not have. `key` is a node of text.
-    pub(super) fn unknown_key(&mut self, key: Node<'_>, section: &str, known: &[&str]) {
+    /// Reports a key that the section does not have, and returns the one that was probably meant.
+    pub(super) fn unknown_key<'k>(
+        &mut self,
+        key: Node<'_>,
+        section: &str,
+        known: &[&'k str],
+    ) -> Option<&'k str> {
         let Kind::Scalar(name, _) = key.kind() else {
-            return;
+            return None;
+        };
+        if self.report.is_full() {
+            // Only counted: half a million of them are not compared with every key.
+            self.error(key, Problem::new("unknown key"));
+            return None;
+        }
+        let (meant, hint) = if let Some(ours) = peers::spelling(section, name) {
+            let meant = known.iter().find(|key| Some(**key) == peers::key_of(ours));
+            (meant.copied(), format!("write {ours}"))
+        } else if section == Included::TITLE && Config::KEYS.contains(&name) {
+            (None, "only the main file has it".to_owned())
+        } else if let Some(near) = nearest(name, known.iter().copied()) {
+            (Some(near), format!("did you mean `{near}`?"))
+        } else if known.len() > 12 {
+            (None, "`funcron schema` lists the keys".to_owned())
+        } else {
+            (None, format!("known here: {}", known.join(", ")))
         };
         let problem = Problem::new(format!("unknown key {}", quoted(name)));
-        let hint = match peers::spelling(section, name) {
-            Some(ours) => format!("write {ours}"),
-            None => match nearest(name, known.iter().copied()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None if known.len() > 12 => "`funcron schema` lists the keys".to_owned(),
-                None => format!("known here: {}", known.join(", ")),
-            },
-        };
         self.error(key, problem.hint(hint));
+        meant
     }
 }
 
@@ -318,6 +334,9 @@ macro_rules! section {
         }
 
         impl $name {
+            /// The section's name in the JSON Schema.
+            pub(super) const TITLE: &'static str = $title;
+
             /// Every key, other spellings left out.
             pub(super) const KEYS: &'static [&'static str] = &[$(stringify!($key)),+];
         }
@@ -332,7 +351,7 @@ macro_rules! section {
                     match name {
                         $(
                             stringify!($key) $(| $alias)* => {
-                                if out.$key.is_absent() {
+                                if out.$key.given().is_none() {
                                     out.$key =
                                         cx.below(&format!(".{name}"), |cx| cx.key(value));
                                 } else {
@@ -344,7 +363,15 @@ macro_rules! section {
                                 }
                             }
                         )+
-                        _ => cx.unknown_key(key, $title, Self::KEYS),
+                        // What was meant is not to be told of as missing besides.
+                        _ => match cx.unknown_key(key, Self::TITLE, Self::KEYS) {
+                            $(
+                                Some(stringify!($key)) if out.$key.is_absent() => {
+                                    out.$key = $crate::config::read::Key::Bad;
+                                }
+                            )+
+                            _ => {}
+                        },
                     }
                 }
                 Some(out)

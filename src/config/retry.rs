@@ -6,6 +6,7 @@ use super::definition::{DurationText, RetryText};
 use super::error::{Position, Problem, Report};
 use super::raw::{self, Job};
 use super::read::{At, Key, List};
+use super::value::place;
 use crate::domain::job::RetryPolicy;
 use crate::domain::outcome::Outcome;
 
@@ -43,23 +44,21 @@ pub(super) fn policy(
         .max_delay
         .value()
         .map_or(Duration::from_secs(300), |span| span.0);
-    if let Some(At { at, .. }) = raw.max_delay.given().or(None)
-        && max_delay < initial_delay
-    {
-        report.error(
-            *at,
-            path("retry.max_delay", at.in_defaults),
-            Problem::new("is shorter than initial_delay").hint("make it at least as long"),
-        );
-    } else if let Some(At { at, .. }) = raw.initial_delay.given()
-        && max_delay < initial_delay
-    {
-        report.error(
-            *at,
-            path("retry.initial_delay", at.in_defaults),
-            Problem::new("is longer than max_delay, which is 5m by default")
-                .hint("set max_delay too"),
-        );
+    if max_delay < initial_delay {
+        let (key, at, problem) = match (&raw.max_delay, &raw.initial_delay) {
+            (Key::Given(max), _) => (
+                "retry.max_delay",
+                max.at,
+                Problem::new("is shorter than initial_delay").hint("make it at least as long"),
+            ),
+            (_, initial) => (
+                "retry.initial_delay",
+                place(initial, Position::default()),
+                Problem::new("is longer than max_delay, which is 5m by default")
+                    .hint("set max_delay too"),
+            ),
+        };
+        report.error(at, path(key, at.in_defaults), problem);
     }
     RetryPolicy {
         max_attempts: raw.max_attempts.value().map_or(3, |whole| whole.0),

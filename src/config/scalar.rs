@@ -52,6 +52,8 @@ impl<'t> Scalar<'t> {
             Ok(number) => match (number.as_i64(), number.as_u64(), number.as_f64()) {
                 (Some(int), _, _) => Self::Int(int),
                 (_, Some(int), _) => Self::UInt(int),
+                // A row of digits means an integer; as a float it would be another number.
+                (_, _, Some(_)) if is_digits(text) => Self::TooBig,
                 (_, _, Some(float)) => Self::Float(float),
                 _ => Self::TooBig,
             },
@@ -65,16 +67,23 @@ impl<'t> Scalar<'t> {
 /// makes a text of digits (`017`), and Rust's own words for infinity are texts in YAML.
 fn overflows(text: &str) -> bool {
     let digits = text.trim_start_matches(['+', '-']);
-    if let Some(hex) = digits.strip_prefix("0x") {
-        return !hex.is_empty() && hex.bytes().all(|b| b.is_ascii_hexdigit());
+    for (prefix, radix) in [("0x", 16), ("0o", 8), ("0b", 2)] {
+        if let Some(rest) = digits.strip_prefix(prefix) {
+            return !rest.is_empty() && rest.chars().all(|c| c.is_digit(radix));
+        }
     }
-    let leading_zero = digits.len() > 1 && digits.starts_with('0');
-    !leading_zero
+    let is_octal = digits.len() > 1 && digits.starts_with('0') && is_digits(digits);
+    !is_octal
         && digits.starts_with(|c: char| c.is_ascii_digit() || c == '.')
         && text.len() - digits.len() <= 1
-        && digits
-            .parse::<f64>()
-            .is_ok_and(|float| float.is_infinite() || float > 1e18)
+        && (is_digits(digits) || digits.parse::<f64>().is_ok_and(f64::is_infinite))
+}
+
+/// Whether it is an integer's sign and digits alone.
+fn is_digits(text: &str) -> bool {
+    text.trim_start_matches(['+', '-'])
+        .bytes()
+        .all(|b| b.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -120,7 +129,6 @@ mod tests {
             ".nan",
             "inf",
             "nan",
-            "-",
             "+",
             ".",
             "1.2.3",
@@ -160,6 +168,7 @@ mod tests {
             "1e400",
             "-1e400",
             "0xFFFFFFFFFFFFFFFFF",
+            "0o7777777777777777777777777",
             "999999999999999999999999999999999999999999",
         ] {
             assert_eq!(Scalar::plain(word), Scalar::TooBig, "{word}");

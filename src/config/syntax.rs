@@ -7,6 +7,9 @@ use super::error::Problem;
 
 /// Puts the parser's complaint and the likely remedy into words. `line` counts from 1.
 pub(super) fn explain(info: &str, text: &str, line: usize) -> Problem {
+    if info.contains("recursion limit") {
+        return Problem::new("nested deeper than hundreds of levels").hint("flatten it");
+    }
     let problem = Problem::new(format!("not valid YAML: {}", one_line(info)));
     match remedy(text, line) {
         Some(hint) if info.contains("unknown anchor") => problem.hint(format!(

@@ -1,35 +1,37 @@
 //! Keys of the contract whose time has not come. Their values are checked like any other; using
 //! them is refused, so that nobody relies on what does not happen.
 
-use super::error::{Problem, Report};
-use super::raw::{Config, Job};
+use super::error::{Position, Problem, Report};
+use super::raw::{Config, Defaults, Job};
 use super::read::{At, Key};
-use super::value::{CatchupWord, OverlapWord};
+use super::words::{CatchupWord, OverlapWord};
 
-/// Refuses what a job uses. `path` names a key of the job, in `defaults` or in the job itself.
-pub(super) fn in_job(job: &Job, path: impl Fn(&str, bool) -> String, report: &mut Report) {
-    let mut refuse = |key: &str, at: Option<super::error::Position>, remedy: Option<&str>| {
-        if let Some(at) = at {
-            let remedy = remedy.unwrap_or("remove it");
-            report.error(at, path(key, at.in_defaults), problem(remedy));
+/// Refuses what a job, or the defaults, use, and forgets it.
+macro_rules! refuse_keys {
+    ($keys:ident, $path:ident, $report:ident) => {
+        let overlap = $keys.overlap.value();
+        if overlap.is_some_and(|word| *word != OverlapWord::Skip) {
+            refuse(&mut $keys.overlap, "overlap", "only `skip` is", $path, $report);
         }
+        if $keys.catchup.value() == Some(&CatchupWord::All) {
+            refuse(&mut $keys.catchup, "catchup", "`latest` and `none` are", $path, $report);
+        }
+        refuse_keys!($keys, $path, $report, except, only_on, spread, max_catchup, budget, notify);
     };
-    refuse("except", at(&job.except), None);
-    refuse("only_on", at(&job.only_on), None);
-    refuse("spread", at(&job.spread), None);
-    refuse("max_catchup", at(&job.max_catchup), None);
-    refuse("budget", at(&job.budget), None);
-    refuse("notify", at(&job.notify), None);
-    if job
-        .overlap
-        .value()
-        .is_some_and(|word| *word != OverlapWord::Skip)
-    {
-        refuse("overlap", at(&job.overlap), Some("only `skip` is"));
-    }
-    if job.catchup.value() == Some(&CatchupWord::All) {
-        refuse("catchup", at(&job.catchup), Some("`latest` and `none` are"));
-    }
+    ($keys:ident, $path:ident, $report:ident, $($key:ident),+) => {
+        $(refuse(&mut $keys.$key, stringify!($key), "remove it", $path, $report);)+
+    };
+}
+
+/// Refuses what a job uses. `path` names the job.
+pub(super) fn in_job(job: &mut Job, path: &str, report: &mut Report) {
+    refuse_keys!(job, path, report);
+}
+
+/// Refuses what `defaults` use, once and not for every job.
+pub(super) fn in_defaults(defaults: &mut Defaults, report: &mut Report) {
+    let path = "defaults";
+    refuse_keys!(defaults, path, report);
 }
 
 /// Refuses what a main file uses at its top.
@@ -52,7 +54,14 @@ pub(super) fn notifiers<T>(key: &Key<T>, report: &mut Report) {
     }
 }
 
-fn at<T>(key: &Key<T>) -> Option<super::error::Position> {
+fn refuse<T>(key: &mut Key<T>, name: &str, remedy: &str, path: &str, report: &mut Report) {
+    if let Some(place) = at(key) {
+        report.error(place, format!("{path}.{name}"), problem(remedy));
+        *key = Key::Bad;
+    }
+}
+
+fn at<T>(key: &Key<T>) -> Option<Position> {
     key.given().map(|At { at, .. }| *at)
 }
 

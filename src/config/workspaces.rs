@@ -19,6 +19,9 @@ const DOCUMENTED: Quota = Quota {
     per_workspace: NonZeroU32::new(200),
 };
 
+/// Most API keys of one workspace.
+const MAX_KEYS: usize = 100;
+
 /// Makes the workspace, or reports why not.
 pub(super) fn make(
     name: &At<String>,
@@ -149,6 +152,10 @@ fn api_keys(raw: &At<raw::Workspace>, path: &str, report: &mut Report) -> Option
     match (&raw.value.api_key, &raw.value.api_keys) {
         (Key::Given(one), Key::Absent) => Some(vec![one.value.clone()]),
         (Key::Absent, Key::Given(At { value: list, at })) => {
+            if list.0.len() > MAX_KEYS {
+                let problem = Problem::new(format!("more than {MAX_KEYS} keys"));
+                return refuse(*at, ".api_keys", problem.hint("remove some"));
+            }
             let mut keys: Vec<SecretRef> = Vec::with_capacity(list.0.len());
             for At { value, at } in &list.0 {
                 if keys.contains(value) {

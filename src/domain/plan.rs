@@ -103,7 +103,7 @@ pub fn late(
     let mut planned = Vec::new();
     let mut ticks = schedule.ticks(span.from, span.until).peekable();
     while let Some(tick) = ticks.next() {
-        let newest = !ticks.peek().is_some_and(|later| later.at <= span.until);
+        let newest = ticks.peek().is_none_or(|later| later.at > span.until);
         let within = Duration::try_from(now.duration_since(tick.at)).is_ok_and(|age| age <= window);
         planned.push(match (tick.kind, catchup) {
             (TickKind::SkippedByGap, _) => Planned::skipped(tick.at, Reason::DstGap),

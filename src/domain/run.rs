@@ -164,6 +164,15 @@ macro_rules! reasons {
                 }
             }
 
+            /// Every name, the outcomes of failed runs among them.
+            pub fn names() -> impl Iterator<Item = &'static str> {
+                let outcomes = Outcome::ALL.into_iter().filter(|outcome| {
+                    !matches!(outcome, Outcome::Success | Outcome::Unknown)
+                });
+                let named = Self::NAMED.iter().map(|(name, _)| *name);
+                named.chain(outcomes.map(Outcome::as_str))
+            }
+
             /// The reverse of [`Self::as_str`].
             pub fn parse(text: &str) -> Option<Self> {
                 Self::NAMED

@@ -26,7 +26,7 @@ mod timetable;
 mod versions;
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -220,17 +220,17 @@ impl Engine {
 /// Makes run ids: UUIDv7, in order even within a millisecond.
 #[derive(Debug, Default)]
 struct RunIds {
-    context: uuid::ContextV7,
+    // Its counter is a cell; the lock makes it shareable and is never waited for.
+    context: Mutex<uuid::ContextV7>,
 }
 
 impl RunIds {
     fn make(&self, now: Timestamp) -> RunId {
         let seconds = u64::try_from(now.as_second()).unwrap_or(0);
         let nanos = u32::try_from(now.subsec_nanosecond()).unwrap_or(0);
+        let context = self.context.lock().unwrap_or_else(PoisonError::into_inner);
         RunId(uuid::Uuid::new_v7(uuid::Timestamp::from_unix(
-            &self.context,
-            seconds,
-            nanos,
+            &*context, seconds, nanos,
         )))
     }
 }

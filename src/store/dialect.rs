@@ -10,3 +10,7 @@ pub(super) const APPLICATION_ID: i64 = 0x6663_726e;
 /// Differs because only SQLite has a journal beside the file: who may not write the directory cannot
 /// read a WAL database whose `-wal` and `-shm` are gone (guarantee G8).
 pub(super) const LEAVE_WAL: &str = "PRAGMA journal_mode = DELETE";
+
+/// Differs because a list of names is one parameter, however long it is, and each database has its own
+/// way to unfold it; SQLite has no arrays and takes no more than 32,766 parameters.
+pub(super) const JOB_IS_AMONG: &str = "job IN (SELECT value FROM json_each($))";

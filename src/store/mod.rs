@@ -11,12 +11,14 @@
 
 pub mod audit;
 mod claim;
+mod detail;
 mod dialect;
 mod error;
 mod finish;
 mod lock;
 mod open;
 mod plan;
+mod query;
 mod reader;
 mod resume;
 mod rows;
@@ -24,11 +26,13 @@ mod versions;
 mod writer;
 
 pub use claim::{OpenAttempt, Opened};
+pub use detail::{AttemptDetail, FoundRun, MATCHES, RunDetail};
 pub use error::{StoreError, StoreErrorKind};
 pub use finish::{After, CloseAttempt, Closed, Settle};
 pub use lock::LedgerLock;
 pub use open::{Held, Ledger};
 pub use plan::{Gap, GapCause, Plan};
+pub use query::{Execution, HistoryFilter, HistoryLine, KnownJob, LastRun};
 pub use reader::Reader;
 pub use resume::{Hold, InterruptedAttempt, UnfinishedRun};
 pub use versions::{Event, LoadedVersion, VersionChange};

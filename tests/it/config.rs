@@ -1,6 +1,6 @@
 //! `jobs.yaml`: what is accepted, what it comes to, and every word that is said of what is not.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::fmt::Write as _;
 use std::fs;
@@ -8,7 +8,12 @@ use std::path::{Path, PathBuf};
 
 use funcron::config::{self, ConfigErrors, Loaded};
 
+mod accepted;
 mod golden;
+mod hostile;
+mod include;
+mod schema;
+mod secrets;
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/config")
@@ -28,4 +33,27 @@ fn told(result: &Result<Loaded, ConfigErrors>) -> String {
         writeln!(out, "warning: {warning}").unwrap();
     }
     out
+}
+
+/// A workspace and defaults that name it, for configurations that are about something else.
+const HEAD: &str = "\
+workspaces: { prod: { site: cn1, api_key: { env: DF_API_KEY } } }
+defaults: { workspace: prod }
+";
+
+fn parse(text: &str) -> Result<Loaded, ConfigErrors> {
+    config::parse(text, Path::new("/etc/funcron/jobs.yaml"))
+}
+
+/// A configuration of `HEAD` and these jobs.
+fn jobs(text: &str) -> Result<Loaded, ConfigErrors> {
+    parse(&format!("{HEAD}jobs:\n{text}"))
+}
+
+fn accept(result: Result<Loaded, ConfigErrors>) -> Loaded {
+    result.unwrap_or_else(|refused| panic!("refused:\n{refused}"))
+}
+
+fn refusal(result: Result<Loaded, ConfigErrors>) -> String {
+    result.expect_err("accepted").to_string()
 }

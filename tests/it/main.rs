@@ -2,9 +2,11 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 mod audit;
+mod cli;
 mod config;
 mod engine;
 mod ledger;
+mod readme;
 mod sandbox;
 mod schedule_oracle;
 mod support;

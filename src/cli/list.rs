@@ -1,0 +1,163 @@
+//! `funcron list`: the jobs with their next fire and last run. Of the configuration; with `--database`
+//! alone, those that the ledger's last daemon had loaded.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::exit::{Exit, Failure};
+use super::global::Global;
+use super::jobs::{self, Listed};
+use super::moment::{apart, local, shown, shown_us};
+use super::output::Format;
+use super::table::{Cell, Column, Table};
+use super::terminal::Tone;
+use crate::clock::Clock;
+
+/// The arguments of `list`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Only jobs that have this label; several must all be there
+    #[arg(long, value_name = "KEY=VALUE", value_parser = jobs::label)]
+    label: Vec<(String, String)>,
+}
+
+/// The keys of a record, in their order.
+const KEYS: [&str; 12] = [
+    "job",
+    "enabled",
+    "schedule",
+    "timezone",
+    "next_at",
+    "last_at",
+    "last_state",
+    "last_reason",
+    "workspace",
+    "func_id",
+    "labels",
+    "description",
+];
+
+/// Prints the jobs.
+pub(super) async fn execute(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
+    let mut printer = global.printer();
+    let mut jobs = jobs::listed(global).await?;
+    if !global.is_ledger_alone() {
+        jobs::add_last_runs(&mut jobs, global, &mut printer).await?;
+    }
+    let wanted = |job: &&Listed| {
+        let has = |(key, value): &(String, String)| job.labels.get(key) == Some(value);
+        arguments.label.iter().all(has)
+    };
+    let jobs: Vec<&Listed> = jobs.iter().filter(wanted).collect();
+    let now = Clock::system().now();
+    match printer.format() {
+        Format::Table if jobs.is_empty() => {}
+        Format::Table => printer.table(&table(&jobs, now))?,
+        Format::Json | Format::Jsonl | Format::Csv => {
+            printer.all_records(&KEYS, jobs.iter().map(|job| record(job, now)))?;
+        }
+    }
+    printer.flush()?;
+    if jobs.is_empty() {
+        printer.note("no jobs match");
+    }
+    Ok(Exit::Done)
+}
+
+/// The next fire of an enabled job.
+fn next(job: &Listed, now: Timestamp) -> Option<Timestamp> {
+    let schedule = job.schedule.as_ref().filter(|_| job.enabled)?;
+    jobs::fires(schedule, now).next()
+}
+
+fn record(job: &Listed, now: Timestamp) -> Value {
+    json!({
+        "job": job.name,
+        "enabled": job.enabled,
+        "schedule": job.schedule.as_ref().map(|schedule| schedule.expressions()),
+        "timezone": job.schedule.as_ref().map(|schedule| schedule.timezone_name()),
+        "next_at": next(job, now).map(shown),
+        "last_at": job.last.last_us.map(shown_us),
+        "last_state": job.last.last_state,
+        "last_reason": job.last.last_reason,
+        "workspace": job.workspace,
+        "func_id": job.func_id,
+        "labels": job.labels,
+        "description": job.description,
+    })
+}
+
+fn table(jobs: &[&Listed], now: Timestamp) -> Table {
+    let mut table = Table::new([
+        Column::new("JOB", 0).cut_to(10, 24),
+        Column::new("SCHEDULE", 1).cut_to(10, 20),
+        Column::new("NEXT", 2),
+        Column::new("IN", 0).right(),
+        Column::new("LAST", 0).cut_to(8, 24),
+        Column::new("WHEN", 3),
+        Column::new("FUNCTION", 4).cut_to(16, 32),
+        Column::new("ZONE", 5),
+        Column::new("LABELS", 6).cut_to(8, 24),
+        Column::new("WORKSPACE", 7),
+        Column::new("DESCRIPTION", 8).cut_to(16, 24),
+    ]);
+    for job in jobs {
+        let schedule = job.schedule.as_ref();
+        let next = next(job, now);
+        let local_next = next
+            .zip(schedule)
+            .map(|(at, schedule)| local(&at.to_zoned_datetime(schedule.timezone().clone())));
+        let labels: Vec<String> = job
+            .labels
+            .iter()
+            .map(|(key, value)| format!("{key}={value}"))
+            .collect();
+        table.row([
+            Cell::new(&job.name),
+            Cell::new(job.schedule_text()),
+            Cell::new(local_next.unwrap_or_else(|| without_next(job).to_owned())),
+            Cell::maybe(next.map(|at| apart(now, at))),
+            Cell::maybe(last(job)).tone(Tone::of_state(
+                job.last.last_state.as_deref().unwrap_or_default(),
+            )),
+            Cell::maybe(job.last.last_us.map(|us| ago(us, now))),
+            Cell::new(&job.func_id),
+            Cell::maybe(schedule.map(|schedule| schedule.timezone_name())),
+            Cell::new(labels.join(" ")),
+            Cell::new(&job.workspace),
+            Cell::maybe(job.description.as_ref()),
+        ]);
+    }
+    table
+}
+
+fn without_next(job: &Listed) -> &'static str {
+    match &job.schedule {
+        _ if !job.enabled => "disabled",
+        None => "cannot be read",
+        Some(schedule) if schedule.is_manual() => "when triggered",
+        Some(_) => "never again",
+    }
+}
+
+fn last(job: &Listed) -> Option<String> {
+    let state = job.last.last_state.as_ref()?;
+    Some(match &job.last.last_reason {
+        Some(reason) => format!("{state}: {reason}"),
+        None => state.clone(),
+    })
+}
+
+fn ago(us: i64, now: Timestamp) -> String {
+    Timestamp::from_microsecond(us).map_or_else(
+        |_| shown_us(us),
+        |at| {
+            let apart = apart(at, now);
+            if at > now {
+                format!("in {apart}")
+            } else {
+                format!("{apart} ago")
+            }
+        },
+    )
+}
