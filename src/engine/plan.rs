@@ -1,6 +1,7 @@
 //! The planning step: ticks become rows, and the cursor moves, in one transaction.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -24,7 +25,8 @@ impl Engine {
         &mut self,
         now: Timestamp,
     ) -> Result<Option<Timestamp>, StoreError> {
-        let live_from = earlier(now, LATE).max(self.started_at);
+        // Exclusive, and exactly `LATE` is not too late.
+        let live_from = earlier(now, LATE + Duration::from_micros(1)).max(self.started_at);
         let cause = self.late_cause();
         let mut due = Vec::new();
         let mut runs = Vec::new();
@@ -206,6 +208,6 @@ fn reason(cause: GapCause) -> Reason {
     }
 }
 
-fn earlier(at: Timestamp, by: std::time::Duration) -> Timestamp {
+fn earlier(at: Timestamp, by: Duration) -> Timestamp {
     at.checked_sub(by).unwrap_or(Timestamp::MIN)
 }

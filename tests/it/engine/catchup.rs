@@ -126,3 +126,19 @@ fn a_catch_up_run_has_no_next_tick_that_ends_its_retries() {
         ["00:05:00 catchup success", "00:10:00 success"]
     );
 }
+
+#[test]
+fn a_tick_at_most_ten_seconds_late_is_live() {
+    let mut house = House::new(&[
+        job("a", "* * * * *", ""),
+        job("b", "* * * * *", "catchup: none"),
+    ]);
+    house.quiesce();
+    house.advance_to("00:01:10");
+    house.quiesce();
+    assert_eq!(house.runs("a"), ["00:01:00 success"]);
+    house.advance_to("00:02:11");
+    house.quiesce();
+    assert_eq!(house.runs("a")[1], "00:02:00 catchup success");
+    assert_eq!(house.runs("b")[1], "00:02:00 missed/daemon_down");
+}
