@@ -16,21 +16,30 @@ const PROBATION: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(super) struct ClockWatch {
     last: (Timestamp, Duration),
-    /// A large jump, and the monotonic instant at which it is believed.
-    doubted_until: Option<Duration>,
+    doubt: Option<Doubt>,
     stepped: bool,
+}
+
+/// A large jump ahead that has not stood for long enough.
+#[derive(Debug)]
+struct Doubt {
+    /// The monotonic instant at which it is believed.
+    until: Duration,
+    /// How far the clock is ahead of where it would be without it; further steps add to it, so that
+    /// a small correction does not pass for the truth.
+    jump: SignedDuration,
 }
 
 impl ClockWatch {
     pub(super) fn new(now: Timestamp, monotonic: Duration) -> Self {
         Self {
             last: (now, monotonic),
-            doubted_until: None,
+            doubt: None,
             stepped: false,
         }
     }
 
-    /// Looks at both clocks. `Some`: planning is held for that long.
+    /// Looks at both clocks. `Some`: the wall clock is not to be believed for that long.
     pub(super) fn look(&mut self, now: Timestamp, monotonic: Duration) -> Option<Duration> {
         let (last_wall, last_monotonic) = std::mem::replace(&mut self.last, (now, monotonic));
         let elapsed = monotonic.saturating_sub(last_monotonic);
@@ -42,11 +51,19 @@ impl ClockWatch {
                 "the wall clock has been stepped, or the machine slept"
             );
             self.stepped = true;
-            self.doubted_until = (step > LARGE).then(|| monotonic + PROBATION);
+            let before = self
+                .doubt
+                .take()
+                .map_or(SignedDuration::ZERO, |doubt| doubt.jump);
+            let jump = step.saturating_add(before);
+            self.doubt = (jump > LARGE).then(|| Doubt {
+                until: monotonic + PROBATION,
+                jump,
+            });
         }
-        let left = self.doubted_until?.saturating_sub(monotonic);
+        let left = self.doubt.as_ref()?.until.saturating_sub(monotonic);
         if left.is_zero() {
-            self.doubted_until = None;
+            self.doubt = None;
             return None;
         }
         Some(left)

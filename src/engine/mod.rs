@@ -124,23 +124,30 @@ impl Engine {
         if self.outage {
             self.ask_whether_the_ledger_writes(now).await?;
         }
+        // By a clock that may be wrong nothing is planned, woken, opened or ended: most of that
+        // could not be taken back when it is put right.
+        if let Some(left) = self.watch.look(now, self.clock.monotonic()) {
+            return Ok(self.rest([run::later(now, left)]));
+        }
         self.lines.wake(now);
         self.end_expired(now).await?;
-        let mut wakes = Vec::new();
-        match self.watch.look(now, self.clock.monotonic()) {
-            Some(held_for) => wakes.push(run::later(now, held_for)),
-            None => wakes.extend(self.plan_due(now).await?),
-        }
-        wakes.extend(self.plan_late(now).await?);
-        wakes.extend(self.admit(now).await?);
-        wakes.extend(self.timetable.next());
-        wakes.extend(self.lines.next_wake());
+        let wakes = [
+            self.plan_due(now).await?,
+            self.plan_late(now).await?,
+            self.admit(now).await?,
+            self.timetable.next(),
+            self.lines.next_wake(),
+        ];
+        Ok(self.rest(wakes.into_iter().flatten()))
+    }
+
+    fn rest(&self, wakes: impl IntoIterator<Item = Timestamp>) -> Step {
         let in_flight = self.permits.in_flight();
-        Ok(Step {
+        Step {
             wake: wakes.into_iter().min(),
             in_flight,
             waiting: self.lines.len().saturating_sub(in_flight),
-        })
+        }
     }
 
     /// After a failure: a write of nothing, fsynced like any other. Without it a run whose attempt

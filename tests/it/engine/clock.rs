@@ -65,3 +65,80 @@ fn the_quota_knows_no_wall_clock() {
     assert_eq!(house.attempts("b"), ["00:51:01 1 success"]);
     assert!(house.clock.monotonic() - before >= Duration::from_secs(61));
 }
+
+#[test]
+fn a_doubted_clock_that_is_nudged_back_a_little_stays_doubted() {
+    let mut house = House::new(&[job("a", "0 * * * *", "catchup: none")]);
+    house.quiesce();
+    house.step_wall_to("05:00:30");
+    house.quiesce();
+    house.clock.advance(Duration::from_secs(30));
+    house.step_wall_to("05:00:40");
+    house.quiesce();
+    assert_eq!(house.runs("a"), [""; 0], "it has not stood for a minute");
+    house.clock.advance(Duration::from_secs(60));
+    house.quiesce();
+    assert_eq!(house.tally().get("missed/clock"), Some(&5));
+}
+
+#[test]
+fn a_large_jump_ahead_is_believed_after_a_minute_and_then_caught_up() {
+    let mut house = House::new(&[
+        job("a", "* * * * *", ""),
+        job("b", "0 * * * *", "catchup: none"),
+    ]);
+    house.run_until("00:01");
+    house.step_wall_to("03:00:30");
+    let step = house.quiesce();
+    assert_eq!(
+        step.wake,
+        Some(at("03:01:30")),
+        "it is looked at again when the minute is over"
+    );
+    house.run_until("03:01:29");
+    assert_eq!(house.runs("a"), ["00:01:00 success"], "planning is held");
+    house.run_until("03:01:30");
+    let runs = house.runs("a");
+    assert_eq!(runs[1], "00:02:00 missed/clock");
+    assert_eq!(runs.len(), 181);
+    assert_eq!(runs.last().unwrap(), "03:01:00 catchup success");
+    assert!(
+        house
+            .runs("b")
+            .iter()
+            .all(|run| run.ends_with("missed/clock"))
+    );
+    house.run_until("03:02");
+    assert_eq!(house.runs("a").last().unwrap(), "03:02:00 success");
+}
+
+#[test]
+fn a_large_jump_that_is_put_right_leaves_no_trace() {
+    let jobs = [
+        job("a", "* * * * *", ""),
+        job("b", "1 0 * * *", "start_deadline: 5m"),
+    ];
+    let place =
+        "prod: { base_url: \"$REMOTE\", api_key: { file: key-1 }, quota: { per_key: 1/min } }";
+    let mut house = House::with(place, &jobs);
+    house.run_until("00:01");
+    assert_eq!(house.runs("b"), ["00:01:00 waiting/quota"]);
+    house.step_wall_to("09:00");
+    house.quiesce();
+    house.clock.advance(Duration::from_secs(20));
+    house.quiesce();
+    assert_eq!(
+        house.runs("b"),
+        ["00:01:00 waiting/quota"],
+        "nobody's patience ends by a clock that may be wrong"
+    );
+    house.step_wall_to("00:01:20");
+    house.run_until("00:03:05");
+    assert_eq!(house.runs("b"), ["00:01:00 success"]);
+    assert_eq!(house.runs("a").len(), 3);
+    assert!(
+        !house.tally().keys().any(|what| what.contains("missed")),
+        "{:?}",
+        house.tally()
+    );
+}
