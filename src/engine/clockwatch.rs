@@ -69,6 +69,13 @@ impl ClockWatch {
         Some(left)
     }
 
+    /// What the wall clock would show without the jump that is in doubt.
+    pub(super) fn believed(&self, now: Timestamp) -> Timestamp {
+        let jump = self.doubt.as_ref().map(|doubt| doubt.jump);
+        jump.and_then(|jump| now.checked_sub(jump).ok())
+            .unwrap_or(now)
+    }
+
     /// Whether the clock stepped since this was asked last.
     pub(super) fn take_stepped(&mut self) -> bool {
         std::mem::take(&mut self.stepped)

@@ -166,25 +166,28 @@ impl Engine {
         let rows = changes
             .iter()
             .map(|(name, change)| versions::row(name, *change, &self.jobs, cursor, now));
+        let detail = serde_json::json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "jobs": self.jobs.jobs.len(),
+            "changes": count(&changes),
+        });
+        let start = Event {
+            at: now,
+            kind: "start",
+            actor: "daemon".into(),
+            detail: detail.to_string(),
+        };
         let plan = Plan {
             opened: opened.clone(),
             versions: rows.collect(),
+            events: vec![start],
             ..Plan::nothing(now, now)
         };
         self.ledger.plan(plan).await?;
         self.gaps.extend(opened);
         self.planned_through = now;
         self.timetable = Timetable::new(self.jobs.jobs.values(), now);
-        let counts = count(&changes);
-        let detail = serde_json::json!({ "version": env!("CARGO_PKG_VERSION"), "jobs": self.jobs.jobs.len(), "changes": counts });
-        self.ledger
-            .record(Event {
-                at: now,
-                kind: "start",
-                actor: "daemon".into(),
-                detail: detail.to_string(),
-            })
-            .await
+        Ok(())
     }
 
     /// The spans between the cursor and now that hold ticks.
@@ -252,7 +255,7 @@ impl Engine {
 }
 
 /// How many jobs changed in which way.
-pub(super) fn count(
+fn count(
     changes: &std::collections::BTreeMap<JobName, Change>,
 ) -> std::collections::BTreeMap<&'static str, usize> {
     let mut counts = std::collections::BTreeMap::new();

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::timetable::Timetable;
 use super::versions::{self, Change};
 use super::{Engine, EngineError, JobSet};
@@ -38,16 +40,25 @@ impl Engine {
     pub async fn reload(&mut self, next: JobSet, actor: &str) -> Result<Difference, EngineError> {
         let client = Arc::new(Client::new(&next.workspaces)?);
         self.take_in_ended();
-        let now = self.clock.now();
+        // One instant for all of it, though the writing takes its time: ticks up to it are the old
+        // definitions', ticks after it the new ones'.
+        let now = self.believed_now().max(self.planned_through);
         while self.plan_due(now).await?.is_some() {}
-        let difference = self.write_versions(&next, actor).await?;
+        let difference = self.write_versions(&next, now, actor).await?;
         self.client = client;
         self.jobs = Arc::new(next);
         self.permits.configure(&self.jobs);
         self.permits.free_all_keys();
-        self.timetable = Timetable::new(self.jobs.jobs.values(), self.planned_through);
+        self.timetable = Timetable::new(self.jobs.jobs.values(), now);
         self.end_unloaded(now).await?;
         Ok(difference)
+    }
+
+    /// The present without a jump of the clock that is still in doubt.
+    fn believed_now(&mut self) -> Timestamp {
+        let now = self.clock.now();
+        self.watch.look(now, self.clock.monotonic());
+        self.watch.believed(now)
     }
 
     /// Records that a configuration was refused; the running one stays.
@@ -67,17 +78,22 @@ impl Engine {
     async fn write_versions(
         &mut self,
         next: &JobSet,
+        now: Timestamp,
         actor: &str,
     ) -> Result<Difference, StoreError> {
-        let now = self.clock.now().max(self.planned_through);
         let loaded = self.ledger.reader().loaded_versions().await?;
         let parse = |version: &LoadedVersion| definition::read(&version.definition).ok();
         let changes = versions::changes(&loaded, next, parse);
         let rows = changes
             .iter()
             .map(|(name, change)| versions::row(name, *change, next, now, now));
+        let words: BTreeMap<JobName, &'static str> = changes
+            .iter()
+            .map(|(name, change)| (name.clone(), Change::as_str(*change)))
+            .collect();
         let plan = Plan {
             versions: rows.collect(),
+            events: vec![event(now, next, &words, actor)],
             ..Plan::nothing(now, now)
         };
         self.ledger.plan(plan).await?;
@@ -87,22 +103,25 @@ impl Engine {
                 self.old_definitions.insert(job.hash.clone(), job.clone());
             }
         }
-        let words: BTreeMap<JobName, &'static str> = changes
-            .iter()
-            .map(|(name, change)| (name.clone(), Change::as_str(*change)))
-            .collect();
-        let detail: BTreeMap<String, &str> = words
-            .iter()
-            .map(|(name, word)| (name.to_string(), *word))
-            .collect();
-        let detail = serde_json::json!({ "jobs": next.jobs.len(), "changes": detail }).to_string();
-        let event = Event {
-            at: now,
-            kind: "reload",
-            actor: actor.to_owned(),
-            detail,
-        };
-        self.ledger.record(event).await?;
         Ok(Difference { changes: words })
+    }
+}
+
+fn event(
+    at: Timestamp,
+    next: &JobSet,
+    changes: &BTreeMap<JobName, &'static str>,
+    actor: &str,
+) -> Event {
+    let changes: BTreeMap<&str, &str> = changes
+        .iter()
+        .map(|(name, word)| (name.as_str(), *word))
+        .collect();
+    let detail = serde_json::json!({ "jobs": next.jobs.len(), "changes": changes });
+    Event {
+        at,
+        kind: "reload",
+        actor: actor.to_owned(),
+        detail: detail.to_string(),
     }
 }

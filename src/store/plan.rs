@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 
 use super::rows::{RowsStatement, texts};
-use super::versions::{self, VersionChange};
+use super::versions::{self, Event, VersionChange};
 use crate::domain::job::{DefinitionHash, JobName};
 use crate::domain::run::{NewRun, RunId, Trigger};
 
@@ -23,6 +23,8 @@ pub struct Plan {
     pub advanced: Vec<Gap>,
     /// What is loaded from now on.
     pub versions: Vec<VersionChange>,
+    /// What is to be told with it, or not at all.
+    pub events: Vec<Event>,
 }
 
 impl Plan {
@@ -35,6 +37,7 @@ impl Plan {
             opened: Vec::new(),
             advanced: Vec::new(),
             versions: Vec::new(),
+            events: Vec::new(),
         }
     }
 }
@@ -129,6 +132,9 @@ pub(super) async fn write(
     }
     for gap in &plan.advanced {
         advance_gap(connection, gap).await?;
+    }
+    for event in &plan.events {
+        versions::record(connection, event).await?;
     }
     move_cursor(connection, plan).await?;
     Ok(taken)

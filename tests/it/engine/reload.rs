@@ -208,3 +208,50 @@ fn a_reload_tells_the_ledger_what_changed_and_who_asked() {
     );
     assert_eq!(house.quiesce().wake, Some(at("00:02")));
 }
+
+/// A reload that takes its time lets no tick slip between what it planned and what it wrote.
+#[test]
+fn a_tick_that_comes_while_the_reload_is_written_is_not_lost() {
+    let a = job("a", "* * * * *", "");
+    let mut house = House::new(std::slice::from_ref(&a));
+    house.quiesce();
+    house.advance_to("00:01:59");
+    let mut elsewhere = house.connect();
+    elsewhere.execute("BEGIN IMMEDIATE");
+    let clock = house.clock.clone();
+    let next = house.jobset_of(&[a, job("b", "* * * * *", "")]);
+    house.run(async move |engine| {
+        let mut reload = std::pin::pin!(engine.reload(next, "test"));
+        let begun = futures_util::poll!(reload.as_mut());
+        assert!(begun.is_pending());
+        clock.advance(Duration::from_secs(3));
+        elsewhere.execute_async("COMMIT").await;
+        reload.await.unwrap();
+    });
+    house.run_until("00:03");
+    assert_eq!(
+        house.runs("a"),
+        [
+            "00:01:00 catchup success",
+            "00:02:00 success",
+            "00:03:00 success"
+        ]
+    );
+    assert_eq!(house.runs("b"), ["00:02:00 success", "00:03:00 success"]);
+}
+
+#[test]
+fn a_reload_by_a_clock_that_is_in_doubt_takes_the_instant_without_the_jump() {
+    let a = job("a", "* * * * *", "");
+    let mut house = House::new(std::slice::from_ref(&a));
+    house.run_until("00:01:30");
+    house.step_wall_to("09:00:30");
+    house.reload(&[a, job("b", "* * * * *", "")]);
+    house.step_wall_to("00:01:40");
+    house.run_until("00:03");
+    assert_eq!(
+        house.runs("a"),
+        ["00:01:00 success", "00:02:00 success", "00:03:00 success"]
+    );
+    assert_eq!(house.runs("b"), ["00:02:00 success", "00:03:00 success"]);
+}
