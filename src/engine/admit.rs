@@ -28,6 +28,28 @@ impl Engine {
         self.end_waiting(ends, now).await
     }
 
+    /// Ends the waiting runs of jobs that are no longer loaded, or disabled.
+    pub(super) async fn end_stray(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        if !self.stray {
+            return Ok(());
+        }
+        let strays = self.lines.all().filter(|run| self.is_stray(run));
+        let ends: Vec<_> = strays
+            .map(|run| {
+                let (state, reason) = run.end(Reason::Disabled, RunState::Skipped);
+                (run.clone(), state, reason)
+            })
+            .collect();
+        self.end_waiting(ends, now).await?;
+        self.stray = false;
+        Ok(())
+    }
+
+    fn is_stray(&self, run: &Run) -> bool {
+        let job = self.jobs.jobs.get(&run.job.name);
+        run.state == RunState::Waiting && job.is_none_or(|job| !job.enabled)
+    }
+
     /// Writes final states of runs that wait, and takes the runs out of the lines.
     pub(super) async fn end_waiting(
         &mut self,
@@ -185,7 +207,7 @@ impl Engine {
                         reason: None,
                         ..run
                     };
-                    self.lines.put(waiting, now);
+                    self.wait_on(waiting, now);
                 }
             }
             Ended::NotWaiting { run, permit } => {
@@ -221,7 +243,13 @@ impl Engine {
         if run.state.is_final() {
             self.lines.remove(run.id);
         } else {
-            self.lines.put(run, now);
+            self.wait_on(run, now);
         }
+    }
+
+    /// Lets a run wait again whose call was under way; its job may have gone meanwhile.
+    fn wait_on(&mut self, run: Run, now: Timestamp) {
+        self.stray |= self.is_stray(&run);
+        self.lines.put(run, now);
     }
 }

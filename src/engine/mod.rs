@@ -80,6 +80,8 @@ pub struct Engine {
     ids: RunIds,
     /// The ledger failed since the last planning.
     outage: bool,
+    /// Runs may wait whose job is no longer loaded, or disabled.
+    stray: bool,
     calls: Calls,
 }
 
@@ -130,6 +132,7 @@ impl Engine {
             return Ok(self.rest([run::later(now, left)]));
         }
         self.lines.wake(now);
+        self.end_stray(now).await?;
         self.end_expired(now).await?;
         let wakes = [
             self.plan_due(now).await?,

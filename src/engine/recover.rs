@@ -24,7 +24,7 @@ use crate::domain::attempt::CallRecord;
 use crate::domain::job::JobName;
 use crate::domain::outcome::Outcome;
 use crate::domain::quota::HOLD;
-use crate::domain::run::{Reason, RunState};
+use crate::domain::run::Reason;
 use crate::guance::Client;
 use crate::store::{CloseAttempt, Event, Gap, GapCause, Ledger, LoadedVersion, Plan, StoreError};
 
@@ -54,6 +54,7 @@ impl Engine {
             watch: ClockWatch::new(now, monotonic),
             ids: RunIds::default(),
             outage: false,
+            stray: true,
             calls: Calls {
                 tasks: TaskTracker::new(),
                 abort: CancellationToken::new(),
@@ -66,7 +67,6 @@ impl Engine {
         engine.take_up_runs(now).await?;
         engine.take_up_quota(now).await?;
         engine.take_up_plan(now).await?;
-        engine.end_unloaded(now).await?;
         Ok(engine)
     }
 
@@ -229,28 +229,6 @@ impl Engine {
             }
         }
         opened
-    }
-
-    /// Waiting runs of jobs that are no longer loaded, or disabled, are not run.
-    pub(super) async fn end_unloaded(&mut self, now: Timestamp) -> Result<(), StoreError> {
-        let gone = |run: &&Run| {
-            run.state == RunState::Waiting
-                && self
-                    .jobs
-                    .jobs
-                    .get(&run.job.name)
-                    .is_none_or(|job| !job.enabled)
-        };
-        let ends: Vec<_> = self
-            .lines
-            .all()
-            .filter(gone)
-            .map(|run| {
-                let (state, reason) = run.end(Reason::Disabled, RunState::Skipped);
-                (run.clone(), state, reason)
-            })
-            .collect();
-        self.end_waiting(ends, now).await
     }
 }
 

@@ -33,7 +33,8 @@ impl Difference {
 
 impl Engine {
     /// Takes over a validated configuration. Everything up to now is planned by the old definitions
-    /// first; calls under way finish on theirs, and waiting runs keep theirs. Held keys are freed.
+    /// first; calls under way finish on theirs, and waiting runs keep theirs. Held keys are freed. What
+    /// no longer runs, the next step ends.
     ///
     /// # Errors
     /// Where the ledger or the client fails; the old configuration then stays.
@@ -50,7 +51,7 @@ impl Engine {
         self.permits.configure(&self.jobs);
         self.permits.free_all_keys();
         self.timetable = Timetable::new(self.jobs.jobs.values(), now);
-        self.end_unloaded(now).await?;
+        self.stray = true;
         Ok(difference)
     }
 
@@ -98,6 +99,8 @@ impl Engine {
         };
         self.ledger.plan(plan).await?;
         self.planned_through = now;
+        // Those of earlier reloads that are still needed can be read from the ledger.
+        self.old_definitions.clear();
         for (name, job) in &self.jobs.jobs {
             if changes.contains_key(name) {
                 self.old_definitions.insert(job.hash.clone(), job.clone());

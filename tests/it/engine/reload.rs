@@ -255,3 +255,27 @@ fn a_reload_by_a_clock_that_is_in_doubt_takes_the_instant_without_the_jump() {
     );
     assert_eq!(house.runs("b"), ["00:02:00 success", "00:03:00 success"]);
 }
+
+#[test]
+fn a_call_under_way_ends_though_its_job_is_gone_and_is_not_retried() {
+    for (reply, end) in [
+        (Reply::Held, "00:01:00 success"),
+        (Reply::throttled(Some(5)), "00:01:00 failed/throttled"),
+        (Reply::Gone, "00:01:00 unknown/no_reply"),
+    ] {
+        let b = job("b", "0 5 * * *", "");
+        let mut house = House::new(&[job("a", "1 0 * * *", "idempotent: true"), b.clone()]);
+        house.remote.answer("a", [reply, Reply::success()]);
+        house.quiesce();
+        house.advance_to("00:01");
+        house.step();
+        house.until("the call", |remote| remote.calls().len() == 1);
+        house.reload(&[b]);
+        if house.remote.held() > 0 {
+            house.remote.release("a");
+        }
+        house.run_until("00:02");
+        assert_eq!(house.runs("a"), [end]);
+        assert_eq!(house.remote.calls().len(), 1);
+    }
+}
