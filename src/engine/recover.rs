@@ -163,6 +163,7 @@ impl Engine {
         // A wall clock set back since the last daemon: its instants are planned already.
         let now = now.max(cursor);
         let opened = self.open_past(&loaded, &changes, cursor, now, &parse);
+        let closed = versions::closed_gaps(&self.gaps, &changes);
         let rows = changes
             .iter()
             .map(|(name, change)| versions::row(name, *change, &self.jobs, cursor, now));
@@ -178,12 +179,13 @@ impl Engine {
             detail: detail.to_string(),
         };
         let plan = Plan {
-            opened: opened.clone(),
+            opened: opened.iter().chain(&closed).cloned().collect(),
             versions: rows.collect(),
             events: vec![start],
             ..Plan::nothing(now, now)
         };
         self.ledger.plan(plan).await?;
+        self.close_gaps(&changes);
         self.gaps.extend(opened);
         self.planned_through = now;
         self.timetable = Timetable::new(self.jobs.jobs.values(), now);
@@ -202,8 +204,7 @@ impl Engine {
         let mut opened = Vec::new();
         for version in loaded {
             let from = cursor.max(version.from);
-            let change = changes.get(&version.job).copied();
-            let superseded = change.is_some_and(Change::closes_the_past);
+            let superseded = versions::closes_the_past_of(changes, &version.job);
             let job = match (superseded, self.jobs.jobs.get(&version.job)) {
                 (false, Some(job)) => job.clone(),
                 _ => match parse(version) {

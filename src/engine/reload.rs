@@ -55,6 +55,13 @@ impl Engine {
         Ok(difference)
     }
 
+    /// Takes over what [`versions::closed_gaps`] gave to the ledger.
+    pub(super) fn close_gaps(&mut self, changes: &BTreeMap<JobName, Change>) {
+        for gap in &mut self.gaps {
+            gap.superseded |= versions::closes_the_past_of(changes, &gap.job);
+        }
+    }
+
     /// The present without a jump of the clock that is still in doubt.
     fn believed_now(&mut self) -> Timestamp {
         let now = self.clock.now();
@@ -93,12 +100,14 @@ impl Engine {
             .map(|(name, change)| (name.clone(), Change::as_str(*change)))
             .collect();
         let plan = Plan {
+            opened: versions::closed_gaps(&self.gaps, &changes),
             versions: rows.collect(),
             events: vec![event(now, next, &words, actor)],
             ..Plan::nothing(now, now)
         };
         self.ledger.plan(plan).await?;
         self.planned_through = now;
+        self.close_gaps(&changes);
         // Those of earlier reloads that are still needed can be read from the ledger.
         self.old_definitions.clear();
         for (name, job) in &self.jobs.jobs {

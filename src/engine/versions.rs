@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::jobset::JobSet;
 use crate::domain::job::{Job, JobName};
-use crate::store::{LoadedVersion, VersionChange};
+use crate::store::{Gap, LoadedVersion, VersionChange};
 
 /// How one job changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ impl Change {
     }
 
     /// Whether the old definition's open past is closed as missed.
-    pub(super) const fn closes_the_past(self) -> bool {
+    const fn closes_the_past(self) -> bool {
         matches!(self, Self::Removed | Self::Rescheduled)
     }
 }
@@ -70,6 +70,28 @@ pub(super) fn changes(
     let removed = old.keys().filter(|name| !next.jobs.contains_key(**name));
     changes.extend(removed.map(|name| ((*name).clone(), Change::Removed)));
     changes
+}
+
+/// The spans still to be planned that a change closes with its job: nothing of them is caught up.
+pub(super) fn closed_gaps<'g>(
+    gaps: impl IntoIterator<Item = &'g Gap>,
+    changes: &BTreeMap<JobName, Change>,
+) -> Vec<Gap> {
+    gaps.into_iter()
+        .filter(|gap| !gap.superseded && closes_the_past_of(changes, &gap.job))
+        .map(|gap| Gap {
+            superseded: true,
+            ..gap.clone()
+        })
+        .collect()
+}
+
+/// Whether the job's open past is closed as missed.
+pub(super) fn closes_the_past_of(changes: &BTreeMap<JobName, Change>, job: &JobName) -> bool {
+    changes
+        .get(job)
+        .copied()
+        .is_some_and(Change::closes_the_past)
 }
 
 /// Whether two definitions have the same ticks by their words.

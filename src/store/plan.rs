@@ -17,7 +17,7 @@ pub struct Plan {
     pub at: Timestamp,
     /// Where the cursor stands afterwards; it never goes back.
     pub planned_through: Timestamp,
-    /// Spans that are to be planned later.
+    /// Spans that are to be planned later, or are superseded from now on.
     pub opened: Vec<Gap>,
     /// Spans of which a part was planned now: with their new beginning, or finished.
     pub advanced: Vec<Gap>,
@@ -180,13 +180,14 @@ async fn absent(
     Ok(absent)
 }
 
-/// Inserts a gap. Where one with the same end stands, the earlier beginning holds: nothing that was
-/// to be planned is lost.
+/// Inserts a gap. Where one with the same end stands, the earlier beginning holds, since nothing that
+/// was to be planned may be lost, and a gap once superseded stays so.
 async fn open_gap(connection: &mut SqliteConnection, gap: &Gap) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO gaps (job, definition_hash, from_us, until_us, cause, superseded) \
          VALUES ($1, $2, $3, $4, $5, $6) \
-         ON CONFLICT (job, until_us) DO UPDATE SET from_us = min(from_us, excluded.from_us)",
+         ON CONFLICT (job, until_us) DO UPDATE SET from_us = min(from_us, excluded.from_us), \
+         superseded = max(superseded, excluded.superseded)",
     )
     .bind(gap.job.as_str())
     .bind(gap.definition_hash.0.to_string())

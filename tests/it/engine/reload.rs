@@ -279,3 +279,40 @@ fn a_call_under_way_ends_though_its_job_is_gone_and_is_not_retried() {
         assert_eq!(house.remote.calls().len(), 1);
     }
 }
+
+/// The past of a job that goes before its past is planned is closed, not caught up, whether the
+/// daemon learns of it by a reload or at its next start.
+#[test]
+fn a_past_that_is_still_to_be_planned_is_closed_with_its_job() {
+    for by_reload in [true, false] {
+        let kept = job("kept", "0 5 * * *", "");
+        let jobs = ["removed", "disabled", "rescheduled"].map(|name| job(name, "* * * * *", ""));
+        let mut house = House::new(&[&jobs[..], std::slice::from_ref(&kept)].concat());
+        house.quiesce();
+        house.stop(BRIEF);
+        house.advance_to("00:05:30");
+        house.open();
+        let next = [
+            kept,
+            job("disabled", "* * * * *", "enabled: false"),
+            job("rescheduled", "*/7 * * * *", ""),
+        ];
+        if by_reload {
+            house.reload(&next);
+        } else {
+            house.crash();
+            house.rewrite(&next);
+            house.open();
+        }
+        house.run_until("00:06");
+        for name in ["removed", "disabled", "rescheduled"] {
+            let runs = house.runs(name);
+            assert_eq!(runs.len(), 5, "{runs:?}");
+            assert!(
+                runs.iter().all(|run| run.ends_with("missed/daemon_down")),
+                "{name}, by reload {by_reload}: {runs:?}"
+            );
+        }
+        assert_eq!(house.remote.calls().len(), 0);
+    }
+}
