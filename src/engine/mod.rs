@@ -38,7 +38,7 @@ use crate::clock::Clock;
 use crate::domain::job::{DefinitionHash, Job, JobName};
 use crate::domain::run::RunId;
 use crate::guance::{Client, ClientError};
-use crate::store::{Gap, Ledger, Plan, StoreError};
+use crate::store::{Gap, GapCause, Ledger, Plan, StoreError};
 
 use clockwatch::ClockWatch;
 use execute::Ended;
@@ -80,6 +80,8 @@ pub struct Engine {
     ids: RunIds,
     /// The ledger failed since the last planning.
     outage: bool,
+    /// Why what is due was not planned in time, for as long as that is not caught up.
+    late_cause: Option<GapCause>,
     /// Runs may wait whose job is no longer loaded, or disabled.
     stray: bool,
     calls: Calls,

@@ -27,7 +27,7 @@ impl Engine {
     ) -> Result<Option<Timestamp>, StoreError> {
         // Exclusive, and exactly `LATE` is not too late.
         let live_from = earlier(now, LATE + Duration::from_micros(1)).max(self.started_at);
-        let cause = self.late_cause();
+        let cause = self.cause_of_lateness();
         let mut due = Vec::new();
         let mut runs = Vec::new();
         let mut opened = Vec::new();
@@ -54,6 +54,7 @@ impl Engine {
             due.push((tick, name));
         }
         if due.is_empty() {
+            self.late_cause = None;
             return Ok(None);
         }
         let more = self.timetable.next().filter(|next| *next <= now);
@@ -70,6 +71,9 @@ impl Engine {
         self.planned_through = self.planned_through.max(through);
         self.gaps.extend(opened);
         self.reschedule(due.into_iter().map(|(_, name)| name), now);
+        if more.is_none() {
+            self.late_cause = None;
+        }
         Ok(more)
     }
 
@@ -176,15 +180,15 @@ impl Engine {
         (new, run)
     }
 
-    /// Why a tick that is planned late in a running daemon is late.
-    fn late_cause(&mut self) -> GapCause {
+    /// Why a tick that is planned late in a running daemon is late. It outlives the step that is the
+    /// first to succeed: a backlog is planned in several.
+    fn cause_of_lateness(&mut self) -> GapCause {
         if self.outage {
-            GapCause::LedgerUnavailable
+            self.late_cause = Some(GapCause::LedgerUnavailable);
         } else if self.watch.take_stepped() {
-            GapCause::Clock
-        } else {
-            GapCause::DaemonDown
+            self.late_cause = Some(GapCause::Clock);
         }
+        self.late_cause.unwrap_or(GapCause::DaemonDown)
     }
 }
 

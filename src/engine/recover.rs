@@ -54,6 +54,7 @@ impl Engine {
             watch: ClockWatch::new(now, monotonic),
             ids: RunIds::default(),
             outage: false,
+            late_cause: None,
             stray: true,
             calls: Calls {
                 tasks: TaskTracker::new(),

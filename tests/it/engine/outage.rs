@@ -84,3 +84,28 @@ fn while_somebody_else_holds_the_ledger_nothing_is_sent_and_afterwards_everythin
     assert_eq!(house.runs("a"), ["00:01:00 success"]);
     assert_eq!(house.remote.calls().len(), 1);
 }
+
+#[test]
+fn every_part_of_a_backlog_names_the_outage_as_its_cause() {
+    let jobs: Vec<_> = (0..300)
+        .map(|n| {
+            job(
+                &format!("j{n:03}"),
+                "@every 1s",
+                "catchup: none, start_deadline: 1h",
+            )
+        })
+        .collect();
+    let place =
+        "prod: { base_url: \"$REMOTE\", api_key: { file: key-1 }, quota: { per_key: 1/min } }";
+    let mut house = House::with(place, &jobs);
+    house.quiesce();
+    house.connect().execute(NO_PLANS);
+    house.advance_to("00:00:31");
+    assert!(house.try_step().is_err());
+    house.connect().execute(OVER);
+    house.quiesce();
+    let reasons = house.texts("SELECT DISTINCT reason FROM runs WHERE state = 'missed'");
+    assert_eq!(reasons, ["ledger_unavailable"]);
+    assert_eq!(house.tally()["missed/ledger_unavailable"], 300 * 20);
+}
