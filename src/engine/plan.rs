@@ -38,7 +38,7 @@ impl Engine {
             if let Some(job) = self.jobs.jobs.get(&name).cloned() {
                 let before = tick - MICROSECOND;
                 if tick <= live_from {
-                    opened.push(gap(&job, before, live_from, cause));
+                    opened.extend(split(&job, gap(&job, before, live_from, cause)));
                 }
                 let occupied = self.lines.is_occupied(&name);
                 let ticks = plan::live(
@@ -69,7 +69,7 @@ impl Engine {
             return Err(error);
         }
         self.planned_through = self.planned_through.max(through);
-        self.gaps.extend(opened);
+        self.queue_gaps(opened);
         self.reschedule(due.into_iter().map(|(_, name)| name), now);
         if more.is_none() {
             self.late_cause = None;
@@ -85,13 +85,10 @@ impl Engine {
     ) -> Result<Option<Timestamp>, StoreError> {
         let mut runs = Vec::new();
         let mut advanced: Vec<Gap> = Vec::new();
-        let mut unreadable = Vec::new();
-        for at in 0..self.gaps.len() {
-            let Some(gap) = self.gaps.get(at).cloned() else {
-                break;
-            };
+        while let Some(gap) = self.gaps.get(advanced.len()).cloned() {
             let Some(job) = self.definition(&gap.job, &gap.definition_hash).await? else {
-                unreadable.push(gap);
+                // It stays in the ledger, where the audit shows it; a later release may read it.
+                self.gaps.remove(advanced.len());
                 continue;
             };
             let catchup = if gap.superseded {
@@ -116,8 +113,6 @@ impl Engine {
                 break;
             }
         }
-        // It stays in the ledger, where the audit shows it; a later release may read it.
-        self.gaps.retain(|gap| !unreadable.contains(gap));
         if advanced.is_empty() {
             return Ok(None);
         }
@@ -127,15 +122,21 @@ impl Engine {
             ..Plan::nothing(now, self.planned_through)
         };
         self.write_plan(plan, runs, now).await?;
-        for done in advanced {
-            let same = |gap: &Gap| gap.job == done.job && gap.until == done.until;
-            if done.from >= done.until {
-                self.gaps.retain(|gap| !same(gap));
-            } else if let Some(gap) = self.gaps.iter_mut().find(|gap| same(gap)) {
-                gap.from = done.from;
-            }
+        // Those that were advanced are the first of the queue, and only the last may not be done.
+        let unfinished = advanced.last().filter(|gap| gap.from < gap.until).cloned();
+        self.gaps.drain(..advanced.len());
+        if let Some(gap) = unfinished {
+            self.gaps.push_front(gap);
         }
         Ok((!self.gaps.is_empty()).then_some(now))
+    }
+
+    /// Spans that may hold something to catch up go before those that cannot: their time runs out,
+    /// and a month of a thousand other jobs is not written in a moment.
+    pub(super) fn queue_gaps(&mut self, gaps: Vec<Gap>) {
+        self.gaps.extend(gaps);
+        let newest_first = |a: &Gap, b: &Gap| b.until.cmp(&a.until).then_with(|| a.job.cmp(&b.job));
+        self.gaps.make_contiguous().sort_by(newest_first);
     }
 
     /// Writes a plan; only afterwards its waiting runs stand in line.
@@ -192,7 +193,7 @@ impl Engine {
     }
 }
 
-/// A span of a loaded job's past.
+/// A span of a job's past.
 pub(super) fn gap(job: &Job, from: Timestamp, until: Timestamp, cause: GapCause) -> Gap {
     Gap {
         job: job.name.clone(),
@@ -202,6 +203,20 @@ pub(super) fn gap(job: &Job, from: Timestamp, until: Timestamp, cause: GapCause)
         cause,
         superseded: false,
     }
+}
+
+/// The span in two where only its end lies within the window of what can be caught up.
+pub(super) fn split(job: &Job, gap: Gap) -> Vec<Gap> {
+    // A tick that is just as old as the window is long is within it, and the end is inclusive.
+    let edge = earlier(gap.until, job.catchup_window + Duration::from_micros(1));
+    if gap.superseded || job.catchup == Catchup::None || edge <= gap.from {
+        return vec![gap];
+    }
+    let beyond = Gap {
+        until: edge,
+        ..gap.clone()
+    };
+    vec![beyond, Gap { from: edge, ..gap }]
 }
 
 fn reason(cause: GapCause) -> Reason {

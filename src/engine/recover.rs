@@ -13,7 +13,7 @@ use super::clockwatch::ClockWatch;
 use super::execute::judge;
 use super::lines::Lines;
 use super::permits::Permits;
-use super::plan::gap;
+use super::plan::{gap, split};
 use super::run::Run;
 use super::timetable::Timetable;
 use super::versions::{self, Change};
@@ -187,7 +187,7 @@ impl Engine {
         };
         self.ledger.plan(plan).await?;
         self.close_gaps(&changes);
-        self.gaps.extend(opened);
+        self.queue_gaps(opened);
         self.planned_through = now;
         self.timetable = Timetable::new(self.jobs.jobs.values(), now);
         Ok(())
@@ -219,7 +219,7 @@ impl Engine {
                     .next_after(from)
                     .is_some_and(|tick| tick.at <= now);
             if has_ticks {
-                opened.push(Gap {
+                let whole = Gap {
                     definition_hash: if superseded {
                         version.definition_hash.clone()
                     } else {
@@ -227,7 +227,8 @@ impl Engine {
                     },
                     superseded,
                     ..gap(&job, from, now, GapCause::DaemonDown)
-                });
+                };
+                opened.extend(split(&job, whole));
             }
         }
         opened

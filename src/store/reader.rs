@@ -90,7 +90,7 @@ impl Reader {
         holds.map_err(|error| StoreError::from_sqlx("reading the quota's use", error))
     }
 
-    /// Spans still to be planned, by their end.
+    /// Spans still to be planned, the newest end first.
     pub async fn gaps(&self) -> Result<Vec<Gap>, StoreError> {
         let gaps = resume::gaps(&self.pool).await;
         gaps.map_err(|error| StoreError::from_sqlx("reading the unplanned spans", error))

@@ -145,7 +145,7 @@ pub(super) async fn holds(pool: &SqlitePool, since: Timestamp) -> Result<Vec<Hol
 }
 
 pub(super) async fn gaps(pool: &SqlitePool) -> Result<Vec<Gap>, sqlx::Error> {
-    sqlx::query("SELECT job, definition_hash, from_us, until_us, cause, superseded FROM gaps ORDER BY until_us, job")
+    sqlx::query("SELECT job, definition_hash, from_us, until_us, cause, superseded FROM gaps ORDER BY until_us DESC, job")
         .fetch_all(pool)
         .await?
         .iter()
