@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Engine;
+use super::driver::TRY_AGAIN;
 use super::execute::{self, ClosedCall, Context, Ended};
 use super::permits::{Permit, Refusal, Returned};
 use super::run::{Run, later};
@@ -79,6 +80,9 @@ impl Engine {
     /// Spawns the attempts that may be made now. Answers when a permit comes free by itself.
     pub(super) async fn admit(&mut self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
         let monotonic = self.clock.monotonic();
+        if monotonic < self.rest_until {
+            return Ok(Some(later(now, self.rest_until - monotonic)));
+        }
         let mut wake: Option<Duration> = None;
         let mut decisions = Vec::new();
         for workspace in self.lines.workspaces() {
@@ -200,6 +204,8 @@ impl Engine {
             Ended::NotOpened { run, permit, error } => {
                 tracing::error!(run_id = %run, %error, "an attempt cannot be recorded, so it is not made");
                 self.outage = true;
+                // A ledger that takes other writes would have it tried again at once, for ever.
+                self.rest_until = self.clock.monotonic() + TRY_AGAIN;
                 self.permits.give_back(&permit, Returned::Unsent);
                 if let Some(run) = self.lines.get(run).cloned() {
                     let waiting = Run {

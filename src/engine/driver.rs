@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 use super::{Engine, Step};
 use crate::store::StoreError;
 
-/// Between two tries of a step that the ledger failed.
-const TRY_AGAIN: Duration = Duration::from_secs(1);
+/// Between two tries of something that the ledger failed.
+pub(super) const TRY_AGAIN: Duration = Duration::from_secs(1);
 
 /// Wakes a sleeping driver.
 #[derive(Clone, Debug, Default)]

@@ -82,6 +82,8 @@ pub struct Engine {
     outage: bool,
     /// Why what is due was not planned in time, for as long as that is not caught up.
     late_cause: Option<GapCause>,
+    /// No attempt is opened before this monotonic instant: one could not be recorded.
+    rest_until: Duration,
     /// Runs may wait whose job is no longer loaded, or disabled.
     stray: bool,
     calls: Calls,
@@ -155,8 +157,8 @@ impl Engine {
         }
     }
 
-    /// After a failure: a write of nothing, fsynced like any other. Without it a run whose attempt
-    /// cannot be opened would be tried again and again at once.
+    /// After a failure: a write of nothing, fsynced like any other. While it fails the step does, and
+    /// nothing else is tried.
     async fn ask_whether_the_ledger_writes(&self, now: Timestamp) -> Result<(), StoreError> {
         let nothing = Plan::nothing(now, self.planned_through);
         self.ledger.plan(nothing).await.map(drop)

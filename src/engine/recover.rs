@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
@@ -55,6 +56,7 @@ impl Engine {
             ids: RunIds::default(),
             outage: false,
             late_cause: None,
+            rest_until: Duration::ZERO,
             stray: true,
             calls: Calls {
                 tasks: TaskTracker::new(),
@@ -137,7 +139,7 @@ impl Engine {
         let since = now.checked_sub(hold).unwrap_or(Timestamp::MIN);
         let on_this_clock = |at: Timestamp| {
             // A wall clock set back since makes it young: held longer than needed, never shorter.
-            let age = std::time::Duration::try_from(now.duration_since(at)).unwrap_or_default();
+            let age = Duration::try_from(now.duration_since(at)).unwrap_or_default();
             monotonic.saturating_sub(age)
         };
         for hold in self.ledger.reader().holds(since).await? {

@@ -109,3 +109,19 @@ fn every_part_of_a_backlog_names_the_outage_as_its_cause() {
     assert_eq!(reasons, ["ledger_unavailable"]);
     assert_eq!(house.tally()["missed/ledger_unavailable"], 300 * 20);
 }
+
+#[test]
+fn an_attempt_that_cannot_be_recorded_is_not_made_and_not_tried_in_a_hot_loop() {
+    let mut house = House::new(&[job("a", "1 0 * * *", "")]);
+    house.quiesce();
+    house.connect().execute(NO_ATTEMPTS);
+    let steps = house.steps;
+    endure_until(&mut house, "00:01:10");
+    let steps = house.steps - steps;
+    assert!(steps < 60, "{steps} steps in ten seconds");
+    assert_eq!(house.remote.calls().len(), 0);
+    assert_eq!(house.runs("a"), ["00:01:00 waiting/in_flight"]);
+    house.connect().execute(OVER);
+    house.run_until("00:01:15");
+    assert_eq!(house.runs("a"), ["00:01:00 success"]);
+}
