@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
@@ -100,7 +100,7 @@ pub(super) async fn attempt(context: Context, run: Run, permit: Permit) -> Ended
             };
         }
     }
-    let started = context.clock.monotonic();
+    let sent = Instants::now(&context.clock);
     let first_opened = run.opened_at.unwrap_or(opened_at);
     let record = match request {
         Ok(request) => {
@@ -109,8 +109,7 @@ pub(super) async fn attempt(context: Context, run: Run, permit: Permit) -> Ended
                 &run.job,
                 &permit,
                 request,
-                first_opened,
-                opened_at,
+                later(first_opened, run.job.deadline).duration_since(sent.wall),
             )
             .await
         }
@@ -121,7 +120,24 @@ pub(super) async fn attempt(context: Context, run: Run, permit: Permit) -> Ended
         opened_at: Some(first_opened),
         ..run
     };
-    close(&context, run, permit, record, opened_at, started).await
+    close(&context, run, permit, record, sent).await
+}
+
+/// When the request was given to the client, on both clocks. Not the attempt's opening: until its row
+/// is durable a slow disk may take seconds, and a quota slot counted from before would end too early.
+#[derive(Clone, Copy, Debug)]
+struct Instants {
+    wall: Timestamp,
+    monotonic: Duration,
+}
+
+impl Instants {
+    fn now(clock: &Clock) -> Self {
+        Self {
+            wall: clock.now(),
+            monotonic: clock.monotonic(),
+        }
+    }
 }
 
 /// A request that cannot be built is recorded and never sent.
@@ -198,10 +214,8 @@ async fn call(
     job: &Job,
     permit: &Permit,
     request: Request,
-    first_opened: Timestamp,
-    opened_at: Timestamp,
+    left: SignedDuration,
 ) -> CallRecord {
-    let left = later(first_opened, job.deadline).duration_since(opened_at);
     let left = Duration::try_from(left).unwrap_or(Duration::ZERO);
     let call = Call {
         workspace: permit.workspace.name.clone(),
@@ -224,17 +238,16 @@ async fn close(
     mut run: Run,
     permit: Permit,
     record: CallRecord,
-    opened_at: Timestamp,
-    started: Duration,
+    sent: Instants,
 ) -> Ended {
     let now = context.clock.now();
-    let written_at = record.written_after.map(|after| later(opened_at, after));
+    let written_at = record.written_after.map(|after| later(sent.wall, after));
     let unsent = record.written_after.is_none()
         && matches!(record.outcome, Outcome::NetworkError | Outcome::Rejected)
         && record.http_status.is_none();
     let returned = match record.written_after {
         _ if unsent => Returned::Unsent,
-        Some(after) => Returned::Sent(started + after),
+        Some(after) => Returned::Sent(sent.monotonic + after),
         None => Returned::Sent(context.clock.monotonic()),
     };
     run.counted += u32::from(record.outcome != Outcome::Throttled);

@@ -187,3 +187,34 @@ fn what_is_due_now_goes_before_what_is_caught_up() {
     );
     assert_eq!(house.most_in_a_minute(None), 2);
 }
+
+/// The writing is counted from when the row was durable, however long that took.
+#[test]
+fn a_slow_ledger_does_not_make_a_request_older_than_it_is() {
+    let place =
+        "prod: { base_url: \"$REMOTE\", api_key: { file: key-1 }, quota: { per_key: 1/min } }";
+    let mut house = House::with(
+        place,
+        &[job("a", "1 0 * * *", ""), job("b", "2 0 * * *", "")],
+    );
+    house.quiesce();
+    house.advance_to("00:01");
+    house.step();
+    let mut elsewhere = house.connect();
+    elsewhere.execute("BEGIN IMMEDIATE");
+    house.give_turns(100);
+    house.advance_to("00:01:20");
+    elsewhere.execute("COMMIT");
+    house.run_until("00:01:30");
+    assert_eq!(house.attempts("a"), ["00:01:00 1 success"]);
+    house.restart();
+    house.run_until("00:04");
+    assert_eq!(house.attempts("b"), ["00:02:21 1 success"]);
+    let calls: Vec<_> = house
+        .remote
+        .calls()
+        .iter()
+        .map(|call| call.at.as_second())
+        .collect();
+    assert!(calls[1] - calls[0] >= 61, "{calls:?}");
+}

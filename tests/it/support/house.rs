@@ -378,6 +378,15 @@ impl House {
         }));
     }
 
+    /// Lets the daemon's tasks, and them alone, take so many turns.
+    pub(crate) fn give_turns(&mut self, turns: usize) {
+        self.run(async move |_| {
+            for _ in 0..turns {
+                tokio::task::yield_now().await;
+            }
+        });
+    }
+
     /// Lets the daemon step and call for so many turns of its runtime, and kills it there. Answers
     /// whether it had finished before.
     pub(crate) fn crash_within(&mut self, turns: usize) -> bool {
