@@ -32,7 +32,7 @@ pub enum Room {
 }
 
 impl Window {
-    /// A window that nothing was sent in yet. No limit is never full.
+    /// A window that nothing was sent in yet. Without a limit it is never full.
     pub fn new(limit: Option<NonZeroU32>) -> Self {
         Self {
             limit,
@@ -48,9 +48,7 @@ impl Window {
 
     /// Whether a call may be opened at `now`.
     pub fn room(&mut self, now: Duration) -> Room {
-        while self.ends.peek().is_some_and(|Reverse(end)| *end <= now) {
-            self.ends.pop();
-        }
+        self.forget(now);
         match self.limit {
             Some(limit) if self.load() >= limit.get() as usize => {
                 Room::Full(self.ends.peek().map(|Reverse(end)| *end))
@@ -80,11 +78,16 @@ impl Window {
         self.open = self.open.saturating_sub(1);
     }
 
-    /// Holds a slot for a call of before: the ledger's, at a start.
+    /// Holds a slot for a call of before: the ledger's, at a start. Without a limit it is held, too,
+    /// since a reload may bring one.
     pub fn hold(&mut self, since: Duration) {
-        // Without a limit nothing would ever ask, and nothing would ever be dropped.
-        if self.limit.is_some() {
-            self.ends.push(Reverse(since.saturating_add(HOLD)));
+        self.forget(since);
+        self.ends.push(Reverse(since.saturating_add(HOLD)));
+    }
+
+    fn forget(&mut self, now: Duration) {
+        while self.ends.peek().is_some_and(|Reverse(end)| *end <= now) {
+            self.ends.pop();
         }
     }
 }
@@ -115,14 +118,19 @@ mod tests {
     }
 
     #[test]
-    fn no_limit_is_never_full_and_keeps_nothing() {
+    fn no_limit_is_never_full_and_keeps_a_minute_for_the_limit_that_may_come() {
         let mut window = Window::new(None);
-        for _ in 0..10_000 {
+        for second in 0..10_000 {
             window.open();
-            window.close(seconds(1));
+            window.close(seconds(second));
         }
-        assert_eq!(window.room(seconds(1)), Room::Free);
-        assert!(window.ends.is_empty());
+        assert_eq!(window.room(seconds(9_999)), Room::Free);
+        assert_eq!(window.load(), 61);
+        window.set_limit(NonZeroU32::new(61));
+        assert_eq!(
+            window.room(seconds(9_999)),
+            Room::Full(Some(seconds(10_000)))
+        );
     }
 
     proptest! {

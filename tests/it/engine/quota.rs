@@ -218,3 +218,17 @@ fn a_slow_ledger_does_not_make_a_request_older_than_it_is() {
         .collect();
     assert!(calls[1] - calls[0] >= 61, "{calls:?}");
 }
+
+#[test]
+fn a_limit_that_a_reload_brings_counts_what_was_sent_before() {
+    let free = "prod: { base_url: \"$REMOTE\", api_key: { file: key-1 }, quota: none }";
+    let mut all = jobs(10, "");
+    all.extend((0..5).map(|n| job(&format!("k{n}"), "10 1 0 * * *", "")));
+    let mut house = House::with(free, &all);
+    house.run_until("00:01:05");
+    house.move_to(&free.replace("none", "{ per_key: 10/min }"));
+    house.reload(&all);
+    house.run_until("00:03");
+    assert_eq!(house.tally().get("success"), Some(&15));
+    assert_eq!(house.most_in_a_minute(None), 10);
+}
