@@ -9,7 +9,7 @@ use super::driver::TRY_AGAIN;
 use super::execute::{self, ClosedCall, Context, Ended};
 use super::permits::{Permit, Refusal, Returned};
 use super::run::{Run, later};
-use crate::domain::run::{Reason, RunState};
+use crate::domain::run::{Reason, RunId, RunState};
 use crate::domain::workspace::WorkspaceName;
 use crate::store::{After, Settle, StoreError};
 
@@ -69,8 +69,12 @@ impl Engine {
             },
             at: now,
         });
-        self.ledger.settle(decisions.collect()).await?;
+        let not_waiting = self.ledger.settle(decisions.collect()).await?;
+        self.give_up(&not_waiting);
         for (run, state, reason) in ends {
+            if not_waiting.contains(&run.id) {
+                continue;
+            }
             tracing::warn!(job = %run.job.name, run_id = %run.id, attempt = run.attempts, state = state.as_str(), reason = reason.as_str(), "a run ended without its call");
             self.lines.remove(run.id);
         }
@@ -178,8 +182,12 @@ impl Engine {
             },
             at: now,
         });
-        self.ledger.settle(rows.collect()).await?;
+        let not_waiting = self.ledger.settle(rows.collect()).await?;
+        self.give_up(&not_waiting);
         for (run, reason) in decisions {
+            if not_waiting.contains(&run.id) {
+                continue;
+            }
             self.lines.put(
                 Run {
                     reason: Some(reason),
@@ -189,6 +197,14 @@ impl Engine {
             );
         }
         Ok(())
+    }
+
+    /// Lets go of runs that were believed to wait and do not: the ledger has the last word.
+    fn give_up(&mut self, not_waiting: &[RunId]) {
+        for run in not_waiting {
+            tracing::error!(run_id = %run, "the ledger says that this run does not wait any more");
+            self.lines.remove(*run);
+        }
     }
 
     /// Takes in the calls that have ended since the last step.
@@ -217,9 +233,8 @@ impl Engine {
                 }
             }
             Ended::NotWaiting { run, permit } => {
-                tracing::error!(run_id = %run, "a run was to be called that no longer waits");
                 self.permits.give_back(&permit, Returned::Unsent);
-                self.lines.remove(run);
+                self.give_up(&[run]);
             }
             Ended::Abandoned { run, permit } => {
                 self.permits.give_back(&permit, Returned::Unsent);

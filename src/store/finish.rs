@@ -151,11 +151,11 @@ fn bind_attempt<'q>(query: super::rows::Bound<'q>, close: &CloseAttempt) -> supe
         .bind(call.message.clone())
 }
 
-/// Writes decisions on runs that wait; answers whether every one of them did wait.
+/// Writes decisions on runs that wait; answers the runs that did not.
 pub(super) async fn settle_all(
     connection: &mut SqliteConnection,
     decisions: &[Settle],
-) -> Result<bool, sqlx::Error> {
+) -> Result<Vec<RunId>, sqlx::Error> {
     let settled = SETTLE_RUNS
         .execute(connection, decisions, |query, settle| {
             let after = settle.after;
@@ -167,5 +167,29 @@ pub(super) async fn settle_all(
                 .bind(after.state.is_final().then(|| settle.at.as_microsecond()))
         })
         .await?;
-    Ok(settled == decisions.len() as u64)
+    if settled == decisions.len() as u64 {
+        return Ok(Vec::new());
+    }
+    otherwise(connection, decisions).await
+}
+
+/// The runs that are not as decided.
+async fn otherwise(
+    connection: &mut SqliteConnection,
+    decisions: &[Settle],
+) -> Result<Vec<RunId>, sqlx::Error> {
+    let mut otherwise = Vec::new();
+    for settle in decisions {
+        let as_decided: Option<i64> =
+            sqlx::query_scalar("SELECT 1 FROM runs WHERE id = $1 AND state = $2 AND reason = $3")
+                .bind(settle.run.to_string())
+                .bind(settle.after.state.as_str())
+                .bind(settle.after.reason.map(|reason| reason.as_str()))
+                .fetch_optional(&mut *connection)
+                .await?;
+        if as_decided.is_none() {
+            otherwise.push(settle.run);
+        }
+    }
+    Ok(otherwise)
 }

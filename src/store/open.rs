@@ -91,9 +91,13 @@ impl Ledger {
         }
     }
 
-    /// Writes decisions on runs that wait.
-    pub async fn settle(&self, decisions: Vec<Settle>) -> Result<(), StoreError> {
-        self.write(Operation::Settle(decisions)).await.map(drop)
+    /// Writes decisions on runs that wait; answers the runs that did not, of which nothing was
+    /// changed.
+    pub async fn settle(&self, decisions: Vec<Settle>) -> Result<Vec<RunId>, StoreError> {
+        match self.write(Operation::Settle(decisions)).await? {
+            Answer::Settled(not_waiting) => Ok(not_waiting),
+            _ => Err(unexpected()),
+        }
     }
 
     /// Writes an event.

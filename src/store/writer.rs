@@ -43,6 +43,8 @@ pub(super) enum Answer {
     Planned(Vec<RunId>),
     Opened(Opened),
     Closed(Closed),
+    /// Runs that did not wait.
+    Settled(Vec<RunId>),
     Done,
 }
 
@@ -167,10 +169,7 @@ async fn transaction(
         answers.push(match operation {
             Operation::Plan(plan) => Answer::Planned(plan::write(&mut transaction, plan).await?),
             Operation::Settle(decisions) => {
-                if !finish::settle_all(&mut transaction, decisions).await? {
-                    return Err(Failure::Mismatch);
-                }
-                Answer::Done
+                Answer::Settled(finish::settle_all(&mut transaction, decisions).await?)
             }
             Operation::Record(event) => {
                 versions::record(&mut transaction, event).await?;

@@ -125,3 +125,27 @@ fn an_attempt_that_cannot_be_recorded_is_not_made_and_not_tried_in_a_hot_loop() 
     house.run_until("00:01:15");
     assert_eq!(house.runs("a"), ["00:01:00 success"]);
 }
+
+/// What the engine holds mirrors rows; where the two differ, the ledger has the last word and the
+/// scheduling goes on.
+#[test]
+fn a_run_that_ended_behind_the_engines_back_is_let_go() {
+    let place =
+        "prod: { base_url: \"$REMOTE\", api_key: { file: key-1 }, quota: { per_key: 1/min } }";
+    let mut house = House::with(
+        place,
+        &[
+            job("a", "1 0 * * *", ""),
+            job("b", "1 0 * * *", "start_deadline: 30s"),
+            job("c", "1 0 * * *", ""),
+        ],
+    );
+    house.run_until("00:01:10");
+    let ended = "UPDATE runs SET state = 'cancelled', reason = 'operator', finished_us = due_us WHERE job <> 'a'";
+    house.connect().execute(ended);
+    house.run_until("00:03");
+    assert_eq!(house.runs("b"), ["00:01:00 cancelled/operator"]);
+    assert_eq!(house.runs("c"), ["00:01:00 cancelled/operator"]);
+    assert_eq!(house.remote.calls().len(), 1);
+    assert_eq!(house.quiesce().waiting, 0);
+}
