@@ -202,9 +202,13 @@ pub(super) async fn key_held_since(
     key: &KeyId,
 ) -> Result<Option<Timestamp>, sqlx::Error> {
     let newest = sqlx::query(
+        // Replies overtake each other; no more calls than this can have been in flight beside the
+        // newest, and a whole history need not be sorted.
         "SELECT error_code, finished_us, \
            coalesce((SELECT max(at_us) FROM events WHERE kind = 'reload'), 0) AS reloaded_us \
-         FROM attempts WHERE origin = $1 AND key_id = $2 AND http_status IS NOT NULL ORDER BY opened_us DESC LIMIT 1",
+         FROM (SELECT id, error_code, finished_us FROM attempts \
+               WHERE origin = $1 AND key_id = $2 AND http_status IS NOT NULL ORDER BY opened_us DESC LIMIT 1000) AS newest \
+         ORDER BY finished_us DESC, id DESC LIMIT 1",
     )
     .bind(origin)
     .bind(key.0.as_ref())

@@ -1,6 +1,7 @@
 //! A key that the server calls invalid is held, not hammered.
 
 use crate::support::house::{House, KEYS, job};
+use crate::support::remote::Reply;
 
 /// One run a minute that is in no hurry, and one that is.
 fn jobs() -> [String; 3] {
@@ -119,4 +120,25 @@ fn another_key_of_the_workspace_goes_on() {
         runs[1..].iter().all(|run| run.ends_with(" success")),
         "{runs:?}"
     );
+}
+
+#[test]
+fn the_reply_that_came_last_decides_whether_a_key_is_held_after_a_restart_too() {
+    let mut house = House::new(&[
+        job("a", "1 0 * * *", ""),
+        job("b", "2 0 * * *", ""),
+        job("c", "3 0 * * *", ""),
+    ]);
+    house.remote.answer("a", [Reply::Held]);
+    house.run_until("00:01:30");
+    house.remote.refuse(KEYS[0]);
+    house.run_until("00:02:10");
+    house.remote.accept(KEYS[0]);
+    house.remote.release("a");
+    house.run_until("00:02:20");
+    house.restart();
+    house.run_until("00:03");
+    assert_eq!(house.runs("a"), ["00:01:00 success"]);
+    assert_eq!(house.runs("b"), ["00:02:00 failed/auth_failed"]);
+    assert_eq!(house.runs("c"), ["00:03:00 success"]);
 }
