@@ -154,7 +154,7 @@ impl Permits {
         }
     }
 
-    /// Takes a permit: of the keys that are not held and have room, the one with the least to do.
+    /// Takes a permit for a call of the workspace, with the key that is best used now.
     pub(super) fn take(&mut self, name: &WorkspaceName, now: Duration) -> Result<Permit, Refusal> {
         let Some(workspace) = self
             .workspaces
@@ -245,14 +245,15 @@ fn settle(window: &mut Window, returned: Returned) {
     }
 }
 
-/// Of the usable keys the one with the least to do; else the reason that passes first.
+/// Of the usable keys the one with the least to do, and a held one that may be probed only where no
+/// other has room: the run that probes is likely to fail. Else the reason that passes first.
 fn choose(
     candidates: &[ApiKey],
     origin: &Arc<str>,
     keys: &mut HashMap<(Arc<str>, KeyId), KeyPermits>,
     now: Duration,
 ) -> Result<ApiKey, Refusal> {
-    let mut best: Option<(usize, &ApiKey)> = None;
+    let mut best: Option<((bool, usize), &ApiKey)> = None;
     let mut full: Option<Option<Duration>> = None;
     let mut held: Option<Duration> = None;
     for candidate in candidates {
@@ -268,9 +269,9 @@ fn choose(
         }
         match key.window.room(now) {
             Room::Free => {
-                let load = key.window.load();
-                if best.is_none_or(|(least, _)| load < least) {
-                    best = Some((load, candidate));
+                let rank = (key.held_since.is_some(), key.window.load());
+                if best.is_none_or(|(least, _)| rank < least) {
+                    best = Some((rank, candidate));
                 }
             }
             Room::Full(until) => full = Some(earliest(full.flatten(), until)),
