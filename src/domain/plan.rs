@@ -103,11 +103,15 @@ pub fn late(
     let mut planned = Vec::new();
     let mut ticks = schedule.ticks(span.from, span.until).peekable();
     while let Some(tick) = ticks.next() {
-        let newest = ticks.peek().is_none_or(|later| later.at > span.until);
+        // A later tick that a change of the clocks took away runs nothing, and takes nobody's place.
+        let superseded = || {
+            let mut later = schedule.ticks(tick.at, span.until);
+            later.any(|later| later.kind == TickKind::Fire)
+        };
         let within = Duration::try_from(now.duration_since(tick.at)).is_ok_and(|age| age <= window);
         planned.push(match (tick.kind, catchup) {
             (TickKind::SkippedByGap, _) => Planned::skipped(tick.at, Reason::DstGap),
-            (TickKind::Fire, Catchup::Latest) if within && newest => {
+            (TickKind::Fire, Catchup::Latest) if within && !superseded() => {
                 Planned::waiting(tick.at, Trigger::Catchup, Reason::InFlight)
             }
             (TickKind::Fire, Catchup::Latest) if within => {
@@ -122,4 +126,102 @@ pub fn late(
         }
     }
     (planned, span.until)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::super::schedule::{Dst, DstGap, DstOverlap, ScheduleSpec};
+    use super::*;
+
+    fn schedule(expression: &str, timezone: &str) -> Schedule {
+        Schedule::parse(&ScheduleSpec {
+            expressions: &[expression.to_owned()],
+            timezone,
+            dst: Dst {
+                gap: DstGap::Skip,
+                overlap: DstOverlap::First,
+            },
+            starts_at: None,
+            ends_at: None,
+            job: "a",
+        })
+        .unwrap()
+    }
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_tick_that_the_clocks_jumped_over_does_not_supersede_the_one_before_it() {
+        let span = Late {
+            from: at("2026-03-27T12:00:00Z"),
+            until: at("2026-03-29T12:00:00Z"),
+            cause: Reason::DaemonDown,
+        };
+        let days = Duration::from_secs(3 * 86_400);
+        let daily = schedule("30 2 * * *", "Europe/Berlin");
+        let (planned, reached) = late(&daily, Catchup::Latest, days, span, span.until, 100);
+        let whats: Vec<_> = planned
+            .iter()
+            .map(|tick| (tick.state, tick.reason))
+            .collect();
+        assert_eq!(
+            whats,
+            [
+                (RunState::Waiting, Reason::InFlight),
+                (RunState::Skipped, Reason::DstGap)
+            ]
+        );
+        assert_eq!(reached, span.until);
+    }
+
+    #[test]
+    fn a_late_span_is_planned_in_parts_that_add_up_to_the_whole() {
+        let span = Late {
+            from: at("2026-03-01T00:00:00Z"),
+            until: at("2026-03-01T01:00:30Z"),
+            cause: Reason::Clock,
+        };
+        let minutely = schedule("* * * * *", "UTC");
+        let window = Duration::from_secs(600);
+        let plan = |span, limit| late(&minutely, Catchup::Latest, window, span, span.until, limit);
+        let (whole, _) = plan(span, usize::MAX);
+        let (mut parts, mut from) = (Vec::new(), span.from);
+        while from < span.until {
+            let (part, reached) = plan(Late { from, ..span }, 7);
+            assert!(part.len() <= 7 && reached > from);
+            parts.extend(part);
+            from = reached;
+        }
+        assert_eq!(parts, whole);
+        assert_eq!(whole.len(), 60);
+        assert_eq!(whole[59].trigger, Trigger::Catchup);
+        assert_eq!(whole[58].reason, Reason::Catchup);
+        assert_eq!(whole[0].reason, Reason::Clock);
+    }
+
+    #[test]
+    fn of_live_ticks_planned_together_the_first_runs() {
+        let schedule = schedule("* * * * * *", "UTC");
+        let (after, now) = (at("2026-03-01T00:00:00Z"), at("2026-03-01T00:00:03Z"));
+        let plan = |occupied| {
+            live(
+                &schedule,
+                Overlap::Skip,
+                after,
+                now,
+                occupied,
+                Reason::Quota,
+            )
+        };
+        let reasons =
+            |planned: Vec<Planned>| planned.iter().map(|tick| tick.reason).collect::<Vec<_>>();
+        assert_eq!(
+            reasons(plan(false)),
+            [Reason::Quota, Reason::Overlap, Reason::Overlap]
+        );
+        assert_eq!(reasons(plan(true)), [Reason::Overlap; 3]);
+    }
 }
