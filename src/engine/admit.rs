@@ -106,7 +106,7 @@ impl Engine {
             let stale = self.lines.waiting_otherwise(&workspace, gate, REASONS);
             decisions.extend(stale.into_iter().map(|run| (run, gate)));
         }
-        let held_back = self.lines.overlapping().into_iter().take(REASONS);
+        let held_back = self.lines.overlapping(REASONS).into_iter();
         decisions.extend(held_back.map(|run| (run, Reason::Overlap)));
         self.put_reasons_right(decisions, now).await?;
         Ok(wake.map(|at| later(now, at.saturating_sub(monotonic))))

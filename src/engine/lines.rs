@@ -261,11 +261,12 @@ impl Lines {
         odd.take(limit).cloned().collect()
     }
 
-    /// Runs held back by their job whose row says something else.
-    pub(super) fn overlapping(&self) -> Vec<Run> {
+    /// Up to `limit` runs held back by their job whose row says something else.
+    pub(super) fn overlapping(&self, limit: usize) -> Vec<Run> {
         let runs = self.crowded.iter().flat_map(|job| self.of_job(job));
         runs.filter(|run| run.state == RunState::Waiting && run.reason != Some(Reason::Overlap))
             .filter(|run| !self.is_delayed(run) && self.held_back_by_its_job(run))
+            .take(limit)
             .cloned()
             .collect()
     }

@@ -164,6 +164,9 @@ impl Engine {
         let parse = |version: &LoadedVersion| definition::read(&version.definition).ok();
         let changes = versions::changes(&loaded, &self.jobs, parse);
         // A wall clock set back since the last daemon: its instants are planned already.
+        if cursor > now {
+            tracing::warn!(planned_through = %cursor, %now, "the ledger is planned further than the clock shows; nothing fires before that instant (is the clock right?)");
+        }
         let now = now.max(cursor);
         let opened = self.open_past(&loaded, &changes, cursor, now, &parse);
         let closed = versions::closed_gaps(&self.gaps, &changes);

@@ -10,6 +10,7 @@ mod overlap;
 mod quota;
 mod reload;
 mod retries;
+mod sandbox;
 mod secrets;
 mod stop;
 mod ticks;

@@ -145,3 +145,35 @@ fn a_catch_up_run_goes_after_the_live_ones_of_its_job() {
         house.runs("b")
     );
 }
+
+#[test]
+fn a_catch_up_run_that_waits_for_its_retry_lets_live_ones_pass() {
+    let mut house = House::new(&[job("a", "* * * * *", "retry: { initial_delay: 90s }")]);
+    house.stop(BRIEF);
+    house.advance_to("00:05:30");
+    house.remote.answer(
+        "a",
+        [Reply::throttled(Some(30)), Reply::Held, Reply::success()],
+    );
+    house.open();
+    house.run_until("00:06:10");
+    assert_eq!(
+        house.runs("a")[4..],
+        ["00:05:00 catchup waiting/overlap", "00:06:00 running"],
+        "its time has come, and it goes behind"
+    );
+    house.remote.release("a");
+    house.run_until("00:06:20");
+    assert_eq!(
+        house.runs("a")[4..],
+        ["00:05:00 catchup success", "00:06:00 success"]
+    );
+    assert_eq!(
+        house.attempts("a"),
+        [
+            "00:05:30 1 throttled",
+            "00:06:00 1 success",
+            "00:06:10 2 success"
+        ]
+    );
+}

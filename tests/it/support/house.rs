@@ -37,7 +37,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const MOST_STEPS: usize = 500;
 
 /// Where remotes and questions to the ledger live: everything that is not the daemon.
-static OUTSIDE: LazyLock<Runtime> = LazyLock::new(|| {
+pub(crate) static OUTSIDE: LazyLock<Runtime> = LazyLock::new(|| {
     let mut builder = Builder::new_multi_thread();
     builder.worker_threads(1).enable_all().build().unwrap()
 });
