@@ -1,6 +1,11 @@
 //! A tick fires once, in order, and nothing happens twice: not by stepping again, not by starting
 //! again between any two steps.
 
+use std::time::Duration;
+
+use funcron::engine::Driver;
+use tokio_util::sync::CancellationToken;
+
 use crate::support::house::{House, at, job};
 use crate::support::remote::Reply;
 
@@ -114,4 +119,36 @@ fn a_restart_between_any_two_steps_makes_no_difference() {
     ] {
         assert!(seen.contains(words), "nothing is `{words}` in\n{seen}");
     }
+}
+
+#[test]
+fn the_driver_steps_when_the_clock_gets_there_and_returns_when_it_is_poked() {
+    let mut house =
+        House::new(&[1, 2, 3].map(|n| job(&format!("j{n}"), &format!("{n} 0 * * *"), "")));
+    let (clock, remote) = (house.clock.clone(), house.remote.clone());
+    let mut arrived = remote.watch();
+    house.run(async move |engine| {
+        let (driver, stop) = (Driver::default(), CancellationToken::new());
+        let poke = driver.poke.clone();
+        let mut steps = 0;
+        let meanwhile = async {
+            for minutes in 1..=3 {
+                clock.advance(Duration::from_secs(60));
+                while remote.calls().len() < minutes {
+                    arrived.changed().await.unwrap();
+                }
+            }
+            poke.poke();
+        };
+        tokio::join!(driver.drive(engine, &stop, |_| steps += 1), meanwhile);
+        assert!((4..20).contains(&steps), "{steps} steps for three calls");
+        poke.poke();
+        driver.drive(engine, &stop, |_| steps += 1).await;
+        stop.cancel();
+        driver
+            .drive(engine, &stop, |_| panic!("it was told to stop"))
+            .await;
+    });
+    house.run_until("00:03:05");
+    assert_eq!(house.tally()["success"], 3);
 }
