@@ -127,7 +127,7 @@ fn no_secret_is_left_in_the_ledger_its_journal_or_the_logs() {
 }
 
 fn assert_clean(house: &House, when: &str) {
-    let mut looked_at = 0;
+    let mut looked_at = Vec::new();
     for entry in std::fs::read_dir(house.folder()).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
@@ -143,7 +143,12 @@ fn assert_clean(house: &House, when: &str) {
                 .into_owned()
         });
         assert_eq!(around, None, "{when}: {name}");
-        looked_at += 1;
+        looked_at.push(name);
     }
-    assert!(looked_at >= 2, "the ledger and its journal");
+    for name in ["funcron.db", "funcron.db-wal", "jobs.yaml"] {
+        assert!(
+            looked_at.iter().any(|looked_at| looked_at == name),
+            "{when}: no {name}"
+        );
+    }
 }

@@ -71,6 +71,9 @@ pub(crate) struct House {
     pub(crate) remote: Arc<Remote>,
     workspaces: String,
     daemon: Option<Daemon>,
+    /// Keeps the journal that a crash left: SQLite's threads outlive the runtime for a moment, and
+    /// the last connection to close would tidy up as no killed process does.
+    witness: Option<Elsewhere>,
     /// Whether the daemon is restarted between any two steps.
     restless: bool,
     /// Restarts that this made.
@@ -140,6 +143,7 @@ impl House {
             remote: Arc::new(remote),
             workspaces: workspaces.to_owned(),
             daemon: None,
+            witness: None,
             restless: false,
             restarts: 0,
             steps: 0,
@@ -208,6 +212,7 @@ impl House {
             (engine, ledger, held)
         }));
         let (engine, ledger, held) = opened;
+        self.witness = None;
         self.daemon = Some(Daemon {
             runtime,
             engine,
@@ -242,6 +247,9 @@ impl House {
     /// nothing more is written or sent.
     pub(crate) fn crash(&mut self) {
         let daemon = self.daemon.take().expect("a daemon is running");
+        let mut witness = self.connect();
+        OUTSIDE.block_on(witness.count("SELECT count(*) FROM runs"));
+        self.witness = Some(witness);
         // The runtime first, so that no destructor of the engine can still say goodbye.
         daemon.runtime.shutdown_background();
     }
@@ -526,6 +534,7 @@ impl House {
     }
 
     fn check_what_is_left(&mut self) {
+        self.witness = None;
         if self.daemon.is_some() {
             self.stop(PATIENCE);
         }
