@@ -16,6 +16,7 @@ mod client;
 mod exchange;
 mod json;
 mod judge;
+mod one_thread;
 mod redact;
 mod reply;
 mod request;
