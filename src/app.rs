@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::config::{self, Config, ConfigErrors, DatabaseUrl, Environment, Secrets, Unresolved};
 use crate::engine::{Driver, Engine, EngineError, JobSet, Poke};
+use crate::guance::ClientError;
 use crate::store::{Event, Held, Ledger, StoreError, StoreErrorKind};
 
 mod notify;
@@ -34,7 +35,7 @@ pub struct Options {
 pub enum AppError {
     /// The configuration is wrong; each of its errors has its own line.
     #[error("the configuration has errors\n{0}")]
-    Config(#[from] ConfigErrors),
+    Config(ConfigErrors),
     /// A secret cannot be read.
     #[error("secrets are missing\n{}", lines(.0))]
     Secrets(Vec<Unresolved>),
@@ -72,8 +73,8 @@ impl AppError {
                     | StoreErrorKind::Missing
                     | StoreErrorKind::Denied
             ),
+            Self::Engine(EngineError::Client(ClientError::Thread(_))) | Self::Signals(_) => false,
             Self::Engine(EngineError::Client(_)) => true,
-            Self::Signals(_) => false,
         }
     }
 
@@ -256,7 +257,7 @@ impl Daemon {
 
 /// Reads and resolves everything, or nothing.
 fn load(path: &Path) -> Result<(Config, JobSet), AppError> {
-    let loaded = config::load(path)?;
+    let loaded = config::load(path).map_err(AppError::Config)?;
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }

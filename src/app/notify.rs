@@ -17,7 +17,8 @@ pub(super) struct Systemd {
     watchdog: bool,
     told: Option<Instant>,
     status: String,
-    failing: bool,
+    /// What is wrong with the ledger, as it was last logged.
+    fault: Option<String>,
 }
 
 impl Systemd {
@@ -27,7 +28,7 @@ impl Systemd {
             watchdog,
             told: None,
             status: String::new(),
-            failing: false,
+            fault: None,
         }
     }
 
@@ -48,15 +49,16 @@ impl Systemd {
 
     /// A step returned: that is the progress which the watchdog watches, with an error too.
     pub(super) fn observe(&mut self, step: &Result<Step, StoreError>) {
-        match step {
-            Err(error) if !self.failing => {
-                tracing::error!("nothing is fired while the ledger fails: {error}");
+        let fault = step.as_ref().err().map(ToString::to_string);
+        let changed = fault != self.fault;
+        match &fault {
+            Some(fault) if changed => {
+                tracing::error!("nothing is fired while the ledger fails: {fault}");
             }
-            Ok(_) if self.failing => tracing::info!("the ledger works again"),
+            None if changed => tracing::info!("the ledger works again"),
             _ => {}
         }
-        let changed = self.failing != step.is_err();
-        self.failing = step.is_err();
+        self.fault = fault;
         if !changed && self.told.is_some_and(|told| told.elapsed() < QUIET) {
             return;
         }

@@ -120,6 +120,8 @@ impl Stage {
         let failed = |path: &Path, error: std::io::Error| {
             Failure::new(Exit::Failed, format!("writing {}: {error}", path.display()))
         };
+        // The configuration's paths count from its own folder, not from where the demo was started.
+        let folder = std::path::absolute(&folder).map_err(|error| failed(&folder, error))?;
         fs::create_dir_all(&folder).map_err(|error| failed(&folder, error))?;
         let write = |name: &str, text: &str| {
             let path = folder.join(name);
@@ -170,8 +172,8 @@ impl Stage {
     }
 
     fn say_goodbye(&self, seen: &Seen, printer: &mut Printer) -> Result<(), Failure> {
-        let program = &self.program;
-        let ledger = format!("--database {}", self.database_url());
+        let program = shell_word(&self.program);
+        let ledger = format!("--database {}", shell_word(&self.database_url()));
         let run = seen
             .failed
             .as_deref()
@@ -184,6 +186,15 @@ impl Stage {
         printer.flush()?;
         Ok(())
     }
+}
+
+/// One word of a command that is to be copied into a shell.
+fn shell_word(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-:+=@%,".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 fn private_file(path: &Path, text: &str) -> std::io::Result<()> {
@@ -258,4 +269,17 @@ fn print(row: &HistoryLine, printer: &mut Printer) -> Result<(), Failure> {
     );
     printer.line(line.trim_end())?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_takes_whatever_a_path_holds_as_one_word() {
+        assert_eq!(shell_word("/tmp/a-b_1.db"), "/tmp/a-b_1.db");
+        assert_eq!(shell_word("/tmp/a b"), "'/tmp/a b'");
+        assert_eq!(shell_word("it's $HOME"), r"'it'\''s $HOME'");
+        assert_eq!(shell_word(""), "''");
+    }
 }

@@ -65,8 +65,12 @@ impl Failure {
         let mut message = error.to_string();
         let mut cause = error.source();
         while let Some(error) = cause {
-            message.push_str(": ");
-            message.push_str(&error.to_string());
+            let words = error.to_string();
+            // Some errors say what their cause says.
+            if !message.ends_with(&words) {
+                message.push_str(": ");
+                message.push_str(&words);
+            }
             cause = error.source();
         }
         Self { exit, message }

@@ -1,7 +1,7 @@
 //! `jobs.yaml`, files of secrets and the environment: everything a person configures.
 //!
 //! A configuration is read in four steps, each of which reports all it finds and goes on:
-//! [`file`] reads the bytes, [`build`] makes a [`tree`] in which every node knows its place (and
+//! [`mod@file`] reads the bytes, [`build`] makes a [`tree`] in which every node knows its place (and
 //! refuses bombs), [`raw`] reads the tree into the shapes of the contract, [`jobs`] and
 //! [`workspaces`] make of them the types of [`crate::domain`]. Scalars mean what `serde_yaml`
 //! says they mean ([`scalar`]).

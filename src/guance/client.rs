@@ -12,8 +12,9 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::body::{NotedBody, Progress};
-use super::exchange::{End, Received, exchange};
+use super::exchange::{End, Received, SMALL, exchange};
 use super::judge::{Timing, record};
+use super::one_thread::OneThread;
 use super::request::Request;
 use crate::domain::attempt::CallRecord;
 use crate::domain::expect::Expectation;
@@ -38,6 +39,9 @@ const LARGE_REPLIES: usize = 4;
 pub struct Client {
     workspaces: Arc<BTreeMap<WorkspaceName, Remote>>,
     large: Arc<Semaphore>,
+    /// Large replies are judged one after another: what is redacted, and what `expect` looks at, are
+    /// copies of them.
+    judge: Arc<OneThread>,
 }
 
 impl fmt::Debug for Client {
@@ -91,6 +95,9 @@ pub enum ClientError {
         /// The entry.
         workspace: WorkspaceName,
     },
+    /// The system has no thread to give.
+    #[error("starting a thread to judge replies: {0}")]
+    Thread(std::io::Error),
     /// TLS could not be set up.
     #[error("workspace {workspace}: cannot set up the connection: {why}")]
     Setup {
@@ -157,6 +164,7 @@ impl Client {
         Ok(Self {
             workspaces: Arc::new(remotes),
             large: Arc::new(Semaphore::new(LARGE_REPLIES)),
+            judge: Arc::new(OneThread::start("judge").map_err(ClientError::Thread)?),
         })
     }
 
@@ -187,7 +195,12 @@ impl Client {
             written: progress.written(),
             ended: Instant::now(),
         };
-        record(&call, received, end, progress.begun(), &timing)
+        let is_large = received.body.len() > SMALL;
+        let judge = move || record(&call, received, end, progress.begun(), &timing);
+        match is_large {
+            true => self.judge.run(judge).await,
+            false => judge(),
+        }
     }
 
     fn prepare(

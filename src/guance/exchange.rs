@@ -2,25 +2,32 @@
 
 use std::error::Error;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::fmt::rfc2822;
 use reqwest::header::{DATE, HeaderMap, LOCATION, RETRY_AFTER};
 use reqwest::{Client, Request, Response, Url};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// A reply longer than this waits for one of the few places for large ones.
-const SMALL: usize = 256 * 1024;
+pub(super) const SMALL: usize = 64 * 1024;
+
+/// Capacity of a large reply's buffer. From 32 MiB on, glibc gives a block a mapping of its own and
+/// returns it whole (mallopt(3), M_MMAP_THRESHOLD); blocks of a few MiB it keeps after they are freed,
+/// in every thread's arena, which added up to more than the replies themselves. Only what is written
+/// to takes memory.
+const OWN_MAPPING: usize = (32 << 20) + 1;
 
 /// What arrived, kept outside the exchange so that a deadline leaves what there was.
 #[derive(Debug, Default)]
-pub(super) struct Received<'p> {
+pub(super) struct Received {
     pub(super) status: Option<u16>,
     pub(super) redirect_to: Option<String>,
     pub(super) retry_after: Option<Duration>,
     pub(super) body: Vec<u8>,
     /// Held until the reply has been judged: that takes memory, too.
-    place: Option<SemaphorePermit<'p>>,
+    place: Option<OwnedSemaphorePermit>,
 }
 
 /// How an exchange ended.
@@ -38,12 +45,12 @@ pub(super) enum End {
 }
 
 /// Sends `request` and takes in the reply.
-pub(super) async fn exchange<'p>(
+pub(super) async fn exchange(
     http: &Client,
     request: Request,
     max_reply: usize,
-    large: &'p Semaphore,
-    received: &mut Received<'p>,
+    large: &Arc<Semaphore>,
+    received: &mut Received,
 ) -> End {
     let response = match http.execute(request).await {
         Ok(response) => response,
@@ -66,11 +73,11 @@ pub(super) async fn exchange<'p>(
     read_body(response, max_reply, large, received).await
 }
 
-async fn read_body<'p>(
+async fn read_body(
     mut response: Response,
     max_reply: usize,
-    large: &'p Semaphore,
-    received: &mut Received<'p>,
+    large: &Arc<Semaphore>,
+    received: &mut Received,
 ) -> End {
     loop {
         match response.chunk().await {
@@ -100,7 +107,10 @@ async fn read_body<'p>(
         }
         if received.body.len() > SMALL && received.place.is_none() {
             // Never closed, so never an error; waiting leaves the rest with the server.
-            received.place = large.acquire().await.ok();
+            received.place = Arc::clone(large).acquire_owned().await.ok();
+            let mut roomy = Vec::with_capacity(max_reply.max(OWN_MAPPING));
+            roomy.extend_from_slice(&received.body);
+            received.body = roomy;
         }
     }
 }

@@ -42,7 +42,7 @@ impl Timing {
 /// The record of a call.
 pub(super) fn record(
     call: &Call,
-    received: Received<'_>,
+    received: Received,
     end: End,
     request_written: bool,
     timing: &Timing,
@@ -89,7 +89,7 @@ fn clean(redactor: &Redactor, text: &str, limit: usize) -> String {
 
 fn understand(
     call: &Call,
-    received: &Received<'_>,
+    received: &Received,
     end: End,
     request_written: bool,
     duration: Duration,

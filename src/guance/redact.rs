@@ -11,7 +11,7 @@
 
 use std::borrow::Cow;
 
-use crate::domain::secret::{REDACTED, Secret};
+use crate::domain::secret::{MIN_SECRET_BYTES, REDACTED, Secret};
 
 /// Fewer characters than this of a secret's beginning say too little to be struck out.
 const MIN_PREFIX: usize = 6;
@@ -36,12 +36,19 @@ impl std::fmt::Debug for Redactor {
 }
 
 impl Redactor {
-    /// A redactor for these secrets; an empty one is ignored.
+    /// A redactor for these secrets; an empty one is ignored. Of a secret of several lines, each line
+    /// is one, too: the engine shows the last line of an exception by itself.
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
         let secrets: Vec<_> = secrets
             .into_iter()
             .filter(|secret| !secret.expose().is_empty())
-            .cloned()
+            .flat_map(|secret| {
+                let is_telling = |line: &&str| line.len() >= MIN_SECRET_BYTES;
+                let lines = secret.expose().lines().filter(is_telling);
+                let lines = lines.filter(|line| line.len() < secret.expose().len());
+                let lines = lines.map(|line| Secret::new(line.to_owned()));
+                std::iter::once(secret.clone()).chain(lines)
+            })
             .collect();
         let mut begins = [false; 256];
         for secret in &secrets {
@@ -282,6 +289,16 @@ mod tests {
         let redactor = redactor(&["abcdef", "defghi", "abcdefgh"]);
         assert_eq!(redactor.redact("xabcdefghix"), "x***x");
         assert_eq!(redactor.redact("abcdefabcdef"), "******");
+    }
+
+    #[test]
+    fn a_line_of_a_secret_is_struck_out_where_it_stands_alone() {
+        let redactor = redactor(&["first line\nsecond line\r\nlast"]);
+        assert_eq!(
+            redactor.redact("first line | second line | last"),
+            "*** | *** | last"
+        );
+        assert_eq!(redactor.redact("first line\nsecond line\r\nlast"), "***");
     }
 
     #[test]

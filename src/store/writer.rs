@@ -157,22 +157,48 @@ impl Failure {
     }
 }
 
+/// All of it or nothing, by statements of our own: when the disk is full or fails, SQLite rolls back by
+/// itself (<https://sqlite.org/lang_transaction.html>, section 3), and sqlx's own transaction, whose
+/// `ROLLBACK` then fails, takes it for open ever after and lets no other begin.
 async fn transaction(
     connection: &mut SqliteConnection,
     operations: &[&Operation],
 ) -> Result<Vec<Answer>, Failure> {
-    let mut transaction = connection.begin_with(dialect::BEGIN_WRITE).await?;
+    let result = begin_to_commit(connection, operations).await;
+    if result.is_err() {
+        // Its only failure is that there is nothing to roll back any more.
+        let _ = sqlx::query("ROLLBACK").execute(connection).await;
+    }
+    result
+}
+
+async fn begin_to_commit(
+    connection: &mut SqliteConnection,
+    operations: &[&Operation],
+) -> Result<Vec<Answer>, Failure> {
+    sqlx::query(dialect::BEGIN_WRITE)
+        .execute(&mut *connection)
+        .await?;
+    let answers = perform(connection, operations).await?;
+    sqlx::query("COMMIT").execute(connection).await?;
+    Ok(answers)
+}
+
+async fn perform(
+    connection: &mut SqliteConnection,
+    operations: &[&Operation],
+) -> Result<Vec<Answer>, Failure> {
     let mut answers = Vec::with_capacity(operations.len());
     let mut opens = Vec::new();
     let mut closes = Vec::new();
     for operation in operations {
         answers.push(match operation {
-            Operation::Plan(plan) => Answer::Planned(plan::write(&mut transaction, plan).await?),
+            Operation::Plan(plan) => Answer::Planned(plan::write(connection, plan).await?),
             Operation::Settle(decisions) => {
-                Answer::Settled(finish::settle_all(&mut transaction, decisions).await?)
+                Answer::Settled(finish::settle_all(connection, decisions).await?)
             }
             Operation::Record(event) => {
-                versions::record(&mut transaction, event).await?;
+                versions::record(connection, event).await?;
                 Answer::Done
             }
             // Whoever opens has seen its run planned, and whoever closes has seen its attempt
@@ -187,11 +213,10 @@ async fn transaction(
             }
         });
     }
-    if !claim::open_all(&mut transaction, &opens).await?
-        || !finish::close_all(&mut transaction, &closes).await?
+    if !claim::open_all(connection, &opens).await?
+        || !finish::close_all(connection, &closes).await?
     {
         return Err(Failure::Mismatch);
     }
-    transaction.commit().await?;
     Ok(answers)
 }

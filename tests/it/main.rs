@@ -6,6 +6,7 @@ mod cli;
 mod config;
 mod engine;
 mod ledger;
+mod process;
 mod readme;
 mod sandbox;
 mod schedule_oracle;

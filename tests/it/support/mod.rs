@@ -1,5 +1,6 @@
 //! What several test modules build on.
 
+pub(crate) mod daemon;
 pub(crate) mod house;
 pub(crate) mod ledger;
 pub(crate) mod raw_server;

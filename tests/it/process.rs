@@ -1,0 +1,78 @@
+//! The real binary with real signals, hostile replies and hostile files: what no test inside a
+//! process can show.
+
+#![expect(
+    clippy::print_stdout,
+    reason = "a seed and a measure belong into the test's output"
+)]
+
+use std::collections::BTreeSet;
+
+use funcron::sandbox::{Options, Sandbox};
+
+use crate::support::daemon::Folder;
+
+mod demo;
+mod disk;
+mod key;
+mod kill;
+mod lock;
+mod memory;
+mod notify;
+mod quota;
+mod refusals;
+mod reload;
+mod secrets;
+mod stop;
+
+/// The workspace's keys where no limit is wanted.
+const UNLIMITED: &str = "api_key: { file: api.key }, quota: none";
+
+/// A sandbox that refuses nobody.
+async fn open_house() -> Sandbox {
+    Sandbox::start(Options {
+        per_key: None,
+        per_workspace: None,
+        ..Options::default()
+    })
+    .await
+    .unwrap()
+}
+
+/// Kwargs by which a request says whose it is.
+const MARKED: &str = r#"kwargs: { run: "{{ run_id }}", attempt: "{{ attempt }}" }"#;
+
+/// A run and an attempt's number.
+type Mark = (String, i64);
+
+/// Whose the requests are that the sandbox has received, in order of arrival.
+fn marks(sandbox: &Sandbox) -> Vec<Mark> {
+    assert_eq!(sandbox.counters().forgotten, 0, "the sandbox remembers all");
+    let marked = |body: &str| {
+        let body: serde_json::Value = serde_json::from_str(body).unwrap();
+        let kwargs = &body["funcBody"]["kwargs"];
+        let run = kwargs["run"].as_str()?.to_owned();
+        Some((run, kwargs["attempt"].as_i64()?))
+    };
+    sandbox
+        .log()
+        .iter()
+        .filter_map(|received| marked(&received.body))
+        .collect()
+}
+
+/// Guarantee G1, seen from the server: every request has the row of an attempt, and none came twice.
+async fn every_request_has_its_attempt(folder: &Folder, sandbox: &Sandbox) {
+    // First what arrived, then the rows: a row is there before its request.
+    let arrived = marks(sandbox);
+    let attempts: BTreeSet<Mark> = folder
+        .rows("SELECT run_id, attempt FROM attempts")
+        .await
+        .into_iter()
+        .collect();
+    let mut seen = BTreeSet::new();
+    for mark in arrived {
+        assert!(attempts.contains(&mark), "{mark:?} has no row");
+        assert!(seen.insert(mark.clone()), "{mark:?} arrived twice");
+    }
+}
