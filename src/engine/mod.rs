@@ -38,7 +38,7 @@ use crate::clock::Clock;
 use crate::domain::job::{DefinitionHash, Job, JobName};
 use crate::domain::run::RunId;
 use crate::guance::{Client, ClientError};
-use crate::store::{Gap, GapCause, Ledger, Plan, StoreError};
+use crate::store::{Gap, GapCause, Ledger, StoreError};
 
 use clockwatch::ClockWatch;
 use execute::Ended;
@@ -128,7 +128,8 @@ impl Engine {
         self.take_in_ended();
         let now = self.clock.now();
         if self.outage {
-            self.ask_whether_the_ledger_writes(now).await?;
+            // While it fails the step does, and nothing else is tried.
+            self.ledger.probe().await?;
         }
         // By a clock that may be wrong nothing is planned, woken, opened or ended: most of that
         // could not be taken back when it is put right.
@@ -155,13 +156,6 @@ impl Engine {
             in_flight,
             waiting: self.lines.len().saturating_sub(in_flight),
         }
-    }
-
-    /// After a failure: a write of nothing, fsynced like any other. While it fails the step does, and
-    /// nothing else is tried.
-    async fn ask_whether_the_ledger_writes(&self, now: Timestamp) -> Result<(), StoreError> {
-        let nothing = Plan::nothing(now, self.planned_through);
-        self.ledger.plan(nothing).await.map(drop)
     }
 
     /// Waits until a call has ended or `wake` has come.

@@ -107,6 +107,12 @@ impl Ledger {
             .map(drop)
     }
 
+    /// Tries whether the ledger can be written, by a transaction that changes nothing and is fsynced like
+    /// any other.
+    pub async fn probe(&self) -> Result<(), StoreError> {
+        self.write(Operation::Probe).await.map(drop)
+    }
+
     async fn write(&self, operation: Operation) -> Result<Answer, StoreError> {
         let (answer, answered) = oneshot::channel();
         let gone = |_| {

@@ -162,6 +162,20 @@ async fn move_cursor(connection: &mut SqliteConnection, plan: &Plan) -> Result<(
     Ok(())
 }
 
+/// Writes, and changes nothing. There and back again, since SQLite does not write a row anew that an
+/// update leaves as it was: on a full disk that would succeed.
+pub(super) async fn probe(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    for there_and_back in [
+        "UPDATE planner SET planned_us = planned_us - 1",
+        "UPDATE planner SET planned_us = planned_us + 1",
+    ] {
+        sqlx::query(there_and_back)
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(())
+}
+
 /// The runs that are not in the ledger although they were to be inserted.
 async fn absent(
     connection: &mut SqliteConnection,

@@ -33,6 +33,7 @@ pub(super) enum Operation {
     Plan(Box<Plan>),
     Settle(Vec<Settle>),
     Record(Box<Event>),
+    Probe,
     Open(Box<OpenAttempt>),
     Close(Box<CloseAttempt>),
 }
@@ -54,6 +55,7 @@ impl Operation {
             Self::Plan(_) => "recording planned runs",
             Self::Settle(_) => "recording decisions on waiting runs",
             Self::Record(_) => "recording an event",
+            Self::Probe => "trying whether the ledger can be written",
             Self::Open(_) => "recording an attempt before its call",
             Self::Close(_) => "recording an attempt's end",
         }
@@ -199,6 +201,10 @@ async fn perform(
             }
             Operation::Record(event) => {
                 versions::record(connection, event).await?;
+                Answer::Done
+            }
+            Operation::Probe => {
+                plan::probe(connection).await?;
                 Answer::Done
             }
             // Whoever opens has seen its run planned, and whoever closes has seen its attempt

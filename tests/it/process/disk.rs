@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use jiff::{Timestamp, ToSpan, Unit};
+
 use super::{UNLIMITED, every_request_has_its_attempt, open_house};
 use crate::support::daemon::{Folder, eventually};
 
@@ -167,5 +169,50 @@ async fn a_full_disk_stops_the_calls_is_reported_and_heals_when_there_is_room() 
         .count("SELECT count(*) FROM attempts WHERE outcome IS NOT 'success'")
         .await;
     assert_eq!(lost, 0, "the end of every call was recorded in the end");
+    folder.audit();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_whose_row_does_not_fit_is_not_made_until_it_does() {
+    if std::env::var_os(INSIDE).is_none() {
+        return inside_a_namespace(
+            "process::disk::a_call_whose_row_does_not_fit_is_not_made_until_it_does",
+        );
+    }
+    let sandbox = open_house().await;
+    let disk = SmallDisk::of(8 << 10);
+    let folder = Folder::with_ledger(&disk.path("funcron.db"));
+    let due = Timestamp::now().round(Unit::Second).unwrap() + 6.seconds();
+    // The first attempt is told to come again when the disk will be full.
+    folder.configure(
+        &sandbox.base_url(),
+        UNLIMITED,
+        &format!(
+            "defaults: {{ workspace: sandbox }}\njobs:\n  - {{ name: again, func_id: sandbox__flaky.throttle_first, kwargs: {{ wait_seconds: 3 }}, schedule: \"@at {due}\" }}\n"
+        ),
+    );
+    let daemon = folder.start().await;
+    assert!(
+        Timestamp::now() < due,
+        "the machine was too slow to be ready in time"
+    );
+    folder
+        .until::<(String,)>("SELECT id FROM runs WHERE state = 'waiting' AND reason = 'retry'")
+        .await;
+    disk.fill();
+    daemon
+        .said("an attempt cannot be recorded, so it is not made")
+        .await;
+    daemon
+        .said("nothing is fired while the ledger fails: trying whether the ledger can be written: the disk is full")
+        .await;
+    assert_eq!(sandbox.counters().requests, 1);
+
+    disk.empty();
+    folder
+        .until::<(String,)>("SELECT id FROM runs WHERE state = 'success' AND attempts = 2")
+        .await;
+    assert_eq!(sandbox.counters().requests, 2);
+    daemon.stop().await;
     folder.audit();
 }

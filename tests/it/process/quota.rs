@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use funcron::sandbox::{Options, Sandbox};
-use jiff::{Timestamp, ToSpan};
+use jiff::{Timestamp, ToSpan, Unit};
 
 use super::{MARKED, marks};
 use crate::support::daemon::{Folder, eventually};
@@ -15,7 +15,7 @@ const PER_KEY: usize = 20;
 async fn thirty_jobs_of_one_second_all_run_in_due_order_and_the_server_refuses_none() {
     let sandbox = Sandbox::start(Options::default()).await.unwrap();
     let folder = Folder::new();
-    let due = Timestamp::now().round(jiff::Unit::Second).unwrap() + 8.seconds();
+    let due = Timestamp::now().round(Unit::Second).unwrap() + 8.seconds();
     let mut jobs =
         format!("defaults: {{ workspace: sandbox, func_id: sandbox__ok.echo, {MARKED} }}\njobs:\n");
     for n in 0..JOBS {
