@@ -23,6 +23,9 @@ use crate::domain::secret::SecretRef;
 use crate::domain::template::KwargsTemplate;
 use crate::domain::workspace::WorkspaceName;
 
+/// The default of `max_catchup`.
+pub(super) const MAX_CATCHUP: u32 = 100;
+
 /// A definition, every default filled in, in the order of its text.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -48,6 +51,9 @@ pub(super) struct Definition {
     pub(super) overlap: OverlapText,
     pub(super) catchup: CatchupText,
     pub(super) catchup_window: DurationText,
+    /// Absent where it is [`MAX_CATCHUP`]: the first definitions had no such key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) max_catchup: Option<u32>,
     pub(super) start_deadline: DurationText,
     pub(super) timeout: DurationText,
     pub(super) deadline: DurationText,
@@ -82,6 +88,10 @@ pub(super) enum RepeatText {
 #[serde(rename_all = "snake_case")]
 pub(super) enum OverlapText {
     Skip,
+    QueueOne,
+    QueueAll,
+    Allow,
+    CancelRunning,
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -89,6 +99,7 @@ pub(super) enum OverlapText {
 pub(super) enum CatchupText {
     None,
     Latest,
+    All,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -218,6 +229,23 @@ impl Definition {
         match self.catchup {
             CatchupText::None => Catchup::None,
             CatchupText::Latest => Catchup::Latest,
+            CatchupText::All => Catchup::All,
+        }
+    }
+
+    /// How many ticks are caught up under `all`.
+    pub(super) fn max_catchup(&self) -> u32 {
+        self.max_catchup.unwrap_or(MAX_CATCHUP)
+    }
+
+    /// What a live tick does that meets an earlier live run.
+    pub(super) const fn overlap(&self) -> Overlap {
+        match self.overlap {
+            OverlapText::Skip => Overlap::Skip,
+            OverlapText::QueueOne => Overlap::QueueOne,
+            OverlapText::QueueAll => Overlap::QueueAll,
+            OverlapText::Allow => Overlap::Allow,
+            OverlapText::CancelRunning => Overlap::CancelRunning,
         }
     }
 }
@@ -263,7 +291,8 @@ pub fn read(text: &str) -> Result<Job, Unreadable> {
         .iter()
         .map(|text| Expectation::parse(text))
         .collect();
-    let catchup = definition.catchup();
+    let (overlap, catchup) = (definition.overlap(), definition.catchup());
+    let max_catchup = definition.max_catchup();
     Ok(Job {
         name: JobName::parse(&definition.name)
             .ok_or_else(|| unreadable("name", definition.name.clone()))?,
@@ -280,9 +309,10 @@ pub fn read(text: &str) -> Result<Job, Unreadable> {
             .map(return_type)
             .transpose()?,
         schedule,
-        overlap: Overlap::Skip,
+        overlap,
         catchup,
         catchup_window: definition.catchup_window.0,
+        max_catchup,
         start_deadline: definition.start_deadline.0,
         timeout: definition.timeout.0,
         deadline: definition.deadline.0,

@@ -13,10 +13,10 @@ use super::error::{Position, Problem, Report, quoted};
 use super::read::{At, Key};
 use super::tree::Tree;
 use super::value::{Instant, Span};
-use super::words::{CatchupWord, GapWord, RepeatWord, ReturnTypeWord};
+use super::words::{CatchupWord, GapWord, OverlapWord, RepeatWord, ReturnTypeWord};
 use super::{kwargs, lint, raw, retry, unsupported};
 use crate::domain::expect::Expectation;
-use crate::domain::job::{Job, JobName, Overlap, RetryPolicy, ReturnType};
+use crate::domain::job::{Job, JobName, RetryPolicy, ReturnType};
 use crate::domain::json::Json;
 use crate::domain::schedule::Schedule;
 use crate::domain::secret::SecretRef;
@@ -225,12 +225,18 @@ fn fill(draft: &mut Draft<'_>, checked: &Checked, schedule: Vec<String>) -> Defi
         dst: dst(raw),
         starts_at: instant(&raw.starts_at),
         ends_at: instant(&raw.ends_at),
-        overlap: OverlapText::Skip,
+        overlap: overlap(raw),
         catchup: match raw.catchup.value() {
             Some(CatchupWord::None) => CatchupText::None,
-            _ => CatchupText::Latest,
+            Some(CatchupWord::Latest) | None => CatchupText::Latest,
+            Some(CatchupWord::All) => CatchupText::All,
         },
         catchup_window: duration(&raw.catchup_window, 60 * MINUTE),
+        max_catchup: raw
+            .max_catchup
+            .value()
+            .map(|most| most.0)
+            .filter(|most| *most != definition::MAX_CATCHUP),
         start_deadline: duration(&raw.start_deadline, 5 * MINUTE),
         timeout: duration(&raw.timeout, MINUTE),
         deadline: duration(&raw.deadline, 15 * MINUTE),
@@ -262,9 +268,10 @@ fn assemble(
         secret_kwargs: checked.secret_kwargs,
         return_type: return_type(&draft.raw),
         schedule,
-        overlap: Overlap::Skip,
+        overlap: definition.overlap(),
         catchup: definition.catchup(),
         catchup_window: definition.catchup_window.0,
+        max_catchup: definition.max_catchup(),
         start_deadline: definition.start_deadline.0,
         timeout: definition.timeout.0,
         deadline: definition.deadline.0,
@@ -295,6 +302,16 @@ fn dst(raw: &raw::Job) -> DstText {
             Some(RepeatWord::Both) => RepeatText::Both,
             Some(RepeatWord::First) | None => RepeatText::First,
         },
+    }
+}
+
+fn overlap(raw: &raw::Job) -> OverlapText {
+    match raw.overlap.value() {
+        Some(OverlapWord::Skip) | None => OverlapText::Skip,
+        Some(OverlapWord::QueueOne) => OverlapText::QueueOne,
+        Some(OverlapWord::QueueAll) => OverlapText::QueueAll,
+        Some(OverlapWord::Allow) => OverlapText::Allow,
+        Some(OverlapWord::CancelRunning) => OverlapText::CancelRunning,
     }
 }
 

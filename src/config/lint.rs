@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::error::{Problem, Report};
 use super::raw::Job;
 use super::read::At;
-use super::words::ReturnTypeWord;
+use super::words::{CatchupWord, ReturnTypeWord};
 
 /// How long the engine itself holds a call open by default (functions get 35 s, the reply 10 more).
 const ENGINE_WAIT: Duration = Duration::from_secs(45);
@@ -34,6 +34,16 @@ pub(super) fn job(job: &Job, path: impl Fn(&str, bool) -> String, report: &mut R
         );
     }
     timeouts(job, &path, report);
+    if let Some(At { at, .. }) = job.max_catchup.given()
+        && !at.in_defaults
+        && job.catchup.value() != Some(&CatchupWord::All)
+    {
+        report.warning(
+            *at,
+            path("max_catchup", at.in_defaults),
+            Problem::new("counts under `catchup: all` alone").hint("add that, or remove it"),
+        );
+    }
     for At { value, at } in job.schedule.value().iter().flat_map(|texts| &texts.0) {
         if restricts_both_days(&value.text) {
             report.warning(

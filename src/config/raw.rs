@@ -170,13 +170,14 @@ job_keys! {
     only_on: List<String>,
     /// A stable delay per job, to spread load. Not supported yet.
     spread: Span<0, DAY>,
-    /// What a tick does that meets an earlier run. Only skip is supported yet.
+    /// What a tick does that meets an earlier run of its job: skip; queue_one lets the first wait,
+    /// queue_all every one; allow opens it beside; cancel_running cuts the earlier call off.
     overlap: OverlapWord,
-    /// What happens to ticks that passed while no daemon ran. all is not supported yet.
+    /// What happens to ticks that passed while no daemon ran: none, the latest or all of them run.
     catchup: CatchupWord,
     /// How far back catch-up reaches.
     catchup_window: Span<SECOND, { 366 * DAY }>,
-    /// How many ticks are caught up at most. Not supported yet.
+    /// How many ticks of one outage catchup: all runs at most; the newest are kept.
     max_catchup: Whole<1, 10_000>,
     /// How late a run may start; later it is missed.
     start_deadline: Span<SECOND, { 7 * DAY }>,

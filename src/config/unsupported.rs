@@ -4,19 +4,11 @@
 use super::error::{Position, Problem, Report};
 use super::raw::{Config, Defaults, Job};
 use super::read::{At, Key};
-use super::words::{CatchupWord, OverlapWord};
 
 /// Refuses what a job, or the defaults, use, and forgets it.
 macro_rules! refuse_keys {
     ($keys:ident, $path:ident, $report:ident) => {
-        let overlap = $keys.overlap.value();
-        if overlap.is_some_and(|word| *word != OverlapWord::Skip) {
-            refuse(&mut $keys.overlap, "overlap", "only `skip` is", $path, $report);
-        }
-        if $keys.catchup.value() == Some(&CatchupWord::All) {
-            refuse(&mut $keys.catchup, "catchup", "`latest` and `none` are", $path, $report);
-        }
-        refuse_keys!($keys, $path, $report, except, only_on, spread, max_catchup, budget, notify);
+        refuse_keys!($keys, $path, $report, except, only_on, spread, budget, notify);
     };
     ($keys:ident, $path:ident, $report:ident, $($key:ident),+) => {
         $(refuse(&mut $keys.$key, stringify!($key), "remove it", $path, $report);)+

@@ -78,6 +78,8 @@ pub struct Job {
     pub catchup: Catchup,
     /// How far back catch-up reaches, from tick to planning.
     pub catchup_window: Duration,
+    /// How many ticks of one outage are caught up under [`Catchup::All`]; at least 1.
+    pub max_catchup: u32,
     /// From `due_at` to the first attempt; a live run that is later is `missed`.
     pub start_deadline: Duration,
     /// One attempt: connect, head and body.
@@ -94,6 +96,17 @@ pub struct Job {
     pub hash: DefinitionHash,
     /// The canonical JSON text of this definition, secrets as references, defaults filled in.
     pub definition: Arc<str>,
+}
+
+impl Job {
+    /// How many ticks of a span that nobody planned in time are caught up.
+    pub const fn ticks_caught_up(&self) -> usize {
+        match self.catchup {
+            Catchup::None => 0,
+            Catchup::Latest => 1,
+            Catchup::All => self.max_catchup as usize,
+        }
+    }
 }
 
 /// `funcBody.options.returnType`. The document lists four; engines from 3.0 on take two.
@@ -126,6 +139,14 @@ impl ReturnType {
 pub enum Overlap {
     /// It is `skipped/overlap`.
     Skip,
+    /// The first that comes waits for its turn; later ones are `skipped/overlap`.
+    QueueOne,
+    /// All wait for their turn, up to [`super::overlap::BUFFER`] of them.
+    QueueAll,
+    /// It runs beside the others.
+    Allow,
+    /// It takes the place of the earlier ones: their calls are cut off.
+    CancelRunning,
 }
 
 /// What happens to the ticks that passed while no daemon ran.
@@ -135,6 +156,8 @@ pub enum Catchup {
     None,
     /// The newest within the window runs; the others are `missed`.
     Latest,
+    /// The newest within the window run, up to the job's `max_catchup`; the others are `missed`.
+    All,
 }
 
 /// When a failed attempt is followed by another (contract, section 4).

@@ -10,6 +10,7 @@ pub mod job;
 pub mod json;
 pub(crate) mod nearest;
 pub mod outcome;
+pub mod overlap;
 pub mod plan;
 pub mod quota;
 pub mod retry;

@@ -1,11 +1,13 @@
 //! What becomes of the ticks of a span: live ones by the overlap policy, late ones by the catch-up
 //! policy (contract, sections 3 and 4). Every tick of the span gets exactly one [`Planned`].
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::job::{Catchup, Overlap};
+use super::job::Overlap;
+use super::overlap::{Joining, Queue};
 use super::run::{Reason, RunState, Trigger};
 use super::schedule::{Schedule, TickKind};
 
@@ -54,27 +56,25 @@ impl Planned {
     }
 }
 
-/// Plans the live ticks in `(after, now]`. `occupied`: an earlier live run of the job is not final.
-/// `gate` is what a new run of the job waits for.
+/// Plans the live ticks in `(after, now]`. `queue`: the job's live runs that are not final. `gate` is
+/// what a new run of the job waits for that no other holds back.
 pub fn live(
     schedule: &Schedule,
     overlap: Overlap,
     after: Timestamp,
     now: Timestamp,
-    mut occupied: bool,
+    mut queue: Queue,
     gate: Reason,
 ) -> Vec<Planned> {
     schedule
         .ticks(after, now)
-        .map(|tick| match (tick.kind, overlap) {
-            (TickKind::SkippedByGap, _) => Planned::skipped(tick.at, Reason::DstGap),
-            (TickKind::Fire, Overlap::Skip) if occupied => {
-                Planned::skipped(tick.at, Reason::Overlap)
-            }
-            (TickKind::Fire, Overlap::Skip) => {
-                occupied = true;
-                Planned::waiting(tick.at, Trigger::Schedule, gate)
-            }
+        .map(|tick| match tick.kind {
+            TickKind::SkippedByGap => Planned::skipped(tick.at, Reason::DstGap),
+            TickKind::Fire => match queue.join(overlap) {
+                Joining::Free => Planned::waiting(tick.at, Trigger::Schedule, gate),
+                Joining::Behind => Planned::waiting(tick.at, Trigger::Schedule, Reason::Overlap),
+                Joining::Refused => Planned::skipped(tick.at, Reason::Overlap),
+            },
         })
         .collect()
 }
@@ -90,42 +90,73 @@ pub struct Late {
     pub cause: Reason,
 }
 
+/// What of a late span may be caught up.
+#[derive(Clone, Copy, Debug)]
+pub struct CatchUp {
+    /// How many ticks at most, the newest of the span.
+    pub newest: usize,
+    /// How old a tick may be when it is planned.
+    pub window: Duration,
+}
+
 /// Plans at most `limit` ticks of a late span, the oldest first, and says up to where it came:
 /// `until` where the span is done.
+///
+/// Which ticks are the newest is counted from the span's end, which planning a part of it does not
+/// move: so a span that is planned in parts, with a crash between any two, is caught up like one
+/// that is planned at once. Only the window may have passed over more of it meanwhile.
 pub fn late(
     schedule: &Schedule,
-    catchup: Catchup,
-    window: Duration,
+    catch_up: CatchUp,
     span: Late,
     now: Timestamp,
     limit: usize,
 ) -> (Vec<Planned>, Timestamp) {
+    let superseded_through = superseded_through(schedule, span, catch_up.newest);
     let mut planned = Vec::new();
     let mut ticks = schedule.ticks(span.from, span.until).peekable();
     while let Some(tick) = ticks.next() {
-        // A later tick that a change of the clocks took away runs nothing, and takes nobody's place.
-        let superseded = || {
-            let mut later = schedule.ticks(tick.at, span.until);
-            later.any(|later| later.kind == TickKind::Fire)
-        };
-        let within = Duration::try_from(now.duration_since(tick.at)).is_ok_and(|age| age <= window);
-        planned.push(match (tick.kind, catchup) {
-            (TickKind::SkippedByGap, _) => Planned::skipped(tick.at, Reason::DstGap),
-            (TickKind::Fire, Catchup::Latest) if within && !superseded() => {
-                Planned::waiting(tick.at, Trigger::Catchup, Reason::InFlight)
-            }
-            (TickKind::Fire, Catchup::Latest) if within => {
+        let age = Duration::try_from(now.duration_since(tick.at));
+        let within = catch_up.newest > 0 && age.is_ok_and(|age| age <= catch_up.window);
+        planned.push(match tick.kind {
+            TickKind::SkippedByGap => Planned::skipped(tick.at, Reason::DstGap),
+            TickKind::Fire if !within => Planned::missed(tick.at, span.cause),
+            TickKind::Fire if tick.at <= superseded_through => {
                 Planned::missed(tick.at, Reason::Catchup)
             }
-            (TickKind::Fire, Catchup::Latest | Catchup::None) => {
-                Planned::missed(tick.at, span.cause)
-            }
+            TickKind::Fire => Planned::waiting(tick.at, Trigger::Catchup, Reason::InFlight),
         });
         if planned.len() >= limit && ticks.peek().is_some() {
             return (planned, tick.at);
         }
     }
     (planned, span.until)
+}
+
+/// The youngest instant at or before which no tick of the span is among its `newest`. A tick that a
+/// change of the clocks took away runs nothing, and takes nobody's place.
+///
+/// Schedules are searched forwards only, so it looks back from the end over times that double until
+/// they hold enough: that costs by what is caught up, not by how long the span is.
+fn superseded_through(schedule: &Schedule, span: Late, newest: usize) -> Timestamp {
+    let mut back = Duration::from_secs(60);
+    loop {
+        let from = span.until.checked_sub(back).unwrap_or(Timestamp::MIN);
+        let from = from.max(span.from);
+        let mut kept = VecDeque::with_capacity(newest.min(64) + 1);
+        let ticks = schedule.ticks(from, span.until);
+        for tick in ticks.filter(|tick| tick.kind == TickKind::Fire) {
+            kept.push_back(tick.at);
+            if kept.len() > newest + 1 {
+                kept.pop_front();
+            }
+        }
+        match kept.front() {
+            Some(first) if kept.len() > newest => return *first,
+            _ if from <= span.from => return span.from,
+            _ => back = back.saturating_mul(2),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -160,9 +191,12 @@ mod tests {
             until: at("2026-03-29T12:00:00Z"),
             cause: Reason::DaemonDown,
         };
-        let days = Duration::from_secs(3 * 86_400);
+        let latest = CatchUp {
+            newest: 1,
+            window: Duration::from_secs(3 * 86_400),
+        };
         let daily = schedule("30 2 * * *", "Europe/Berlin");
-        let (planned, reached) = late(&daily, Catchup::Latest, days, span, span.until, 100);
+        let (planned, reached) = late(&daily, latest, span, span.until, 100);
         let whats: Vec<_> = planned
             .iter()
             .map(|tick| (tick.state, tick.reason))
@@ -177,51 +211,82 @@ mod tests {
         assert_eq!(reached, span.until);
     }
 
-    #[test]
-    fn a_late_span_is_planned_in_parts_that_add_up_to_the_whole() {
-        let span = Late {
+    /// An hour and a half minute, planned in parts of `limit` ticks.
+    fn in_parts(newest: usize, limit: usize) -> Vec<Planned> {
+        let mut span = Late {
             from: at("2026-03-01T00:00:00Z"),
             until: at("2026-03-01T01:00:30Z"),
             cause: Reason::Clock,
         };
         let minutely = schedule("* * * * *", "UTC");
         let window = Duration::from_secs(600);
-        let plan = |span, limit| late(&minutely, Catchup::Latest, window, span, span.until, limit);
-        let (whole, _) = plan(span, usize::MAX);
-        let (mut parts, mut from) = (Vec::new(), span.from);
-        while from < span.until {
-            let (part, reached) = plan(Late { from, ..span }, 7);
-            assert!(part.len() <= 7 && reached > from);
-            parts.extend(part);
-            from = reached;
+        let mut planned = Vec::new();
+        while span.from < span.until {
+            let catch_up = CatchUp { newest, window };
+            let (part, reached) = late(&minutely, catch_up, span, span.until, limit);
+            assert!(part.len() <= limit && reached > span.from);
+            planned.extend(part);
+            span.from = reached;
         }
-        assert_eq!(parts, whole);
-        assert_eq!(whole.len(), 60);
-        assert_eq!(whole[59].trigger, Trigger::Catchup);
-        assert_eq!(whole[58].reason, Reason::Catchup);
-        assert_eq!(whole[0].reason, Reason::Clock);
+        planned
+    }
+
+    #[test]
+    fn a_late_span_is_planned_in_parts_that_add_up_to_the_whole() {
+        for newest in [0, 1, 4, 5, 100] {
+            let whole = in_parts(newest, usize::MAX);
+            assert_eq!(in_parts(newest, 7), whole);
+            assert_eq!(in_parts(newest, 1), whole);
+            assert_eq!(whole.len(), 60);
+        }
+    }
+
+    #[test]
+    fn the_newest_within_the_window_are_caught_up_and_the_others_missed() {
+        for (newest, caught_up, superseded) in [(0, 0, 0), (1, 1, 9), (4, 4, 6), (100, 10, 0)] {
+            let planned = in_parts(newest, usize::MAX);
+            let (lost, within) = planned.split_at(60 - caught_up - superseded);
+            let (others, kept) = within.split_at(superseded);
+            assert!(lost.iter().all(|tick| tick.reason == Reason::Clock));
+            assert!(others.iter().all(|tick| tick.reason == Reason::Catchup));
+            let is_kept = |tick: &Planned| {
+                (tick.state, tick.trigger) == (RunState::Waiting, Trigger::Catchup)
+            };
+            assert!(kept.iter().all(is_kept), "{newest}: {kept:?}");
+        }
+    }
+
+    #[test]
+    fn the_newest_are_found_in_a_long_span_and_among_irregular_ticks() {
+        let span = Late {
+            from: at("2024-01-01T00:00:00Z"),
+            until: at("2026-03-01T00:00:00Z"),
+            cause: Reason::DaemonDown,
+        };
+        let through = |expression, newest| {
+            superseded_through(&schedule(expression, "UTC"), span, newest).to_string()
+        };
+        assert_eq!(through("* * * * * *", 90), "2026-02-28T23:58:30Z");
+        assert_eq!(through("* 0 1 1 *", 60), "2025-01-01T00:59:00Z");
+        assert_eq!(through("* 0 1 1 *", 61), "2025-01-01T00:58:00Z");
+        assert_eq!(through("0 0 29 2 *", 1), "2024-01-01T00:00:00Z");
+        assert_eq!(through("0 0 29 2 *", 0), "2024-02-29T00:00:00Z");
     }
 
     #[test]
     fn of_live_ticks_planned_together_the_first_runs() {
         let schedule = schedule("* * * * * *", "UTC");
         let (after, now) = (at("2026-03-01T00:00:00Z"), at("2026-03-01T00:00:03Z"));
-        let plan = |occupied| {
-            live(
-                &schedule,
-                Overlap::Skip,
-                after,
-                now,
-                occupied,
-                Reason::Quota,
-            )
+        let plan = |begun| {
+            let queue = Queue { begun, waiting: 0 };
+            live(&schedule, Overlap::Skip, after, now, queue, Reason::Quota)
         };
         let reasons =
             |planned: Vec<Planned>| planned.iter().map(|tick| tick.reason).collect::<Vec<_>>();
         assert_eq!(
-            reasons(plan(false)),
+            reasons(plan(0)),
             [Reason::Quota, Reason::Overlap, Reason::Overlap]
         );
-        assert_eq!(reasons(plan(true)), [Reason::Overlap; 3]);
+        assert_eq!(reasons(plan(1)), [Reason::Overlap; 3]);
     }
 }

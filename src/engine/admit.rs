@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Engine;
+use super::cut::Cut;
 use super::driver::TRY_AGAIN;
 use super::execute::{self, ClosedCall, Context, Ended};
 use super::permits::{Permit, Refusal, Returned};
@@ -133,7 +134,9 @@ impl Engine {
             clock: self.clock.clone(),
             jobs: self.jobs.clone(),
             abort: self.calls.abort.clone(),
+            cut: Cut::default(),
         };
+        self.calls.cuts.insert(run.id, context.cut.clone());
         let sender = self.calls.sender.clone();
         let mirror = Run {
             state: RunState::Running,
@@ -216,6 +219,7 @@ impl Engine {
 
     pub(super) fn take_in(&mut self, ended: Ended) {
         let now = self.clock.now();
+        self.calls.cuts.remove(&ended.run());
         match ended {
             Ended::NotOpened { run, permit, error } => {
                 tracing::error!(run_id = %run, %error, "an attempt cannot be recorded, so it is not made");
@@ -223,14 +227,11 @@ impl Engine {
                 // A ledger that takes other writes would have it tried again at once, for ever.
                 self.rest_until = self.clock.monotonic() + TRY_AGAIN;
                 self.permits.give_back(&permit, Returned::Unsent);
-                if let Some(run) = self.lines.get(run).cloned() {
-                    let waiting = Run {
-                        state: RunState::Waiting,
-                        reason: None,
-                        ..run
-                    };
-                    self.wait_on(waiting, now);
-                }
+                self.take_back(run, now);
+            }
+            Ended::Withdrawn { run, permit } => {
+                self.permits.give_back(&permit, Returned::Unsent);
+                self.take_back(run, now);
             }
             Ended::NotWaiting { run, permit } => {
                 self.permits.give_back(&permit, Returned::Unsent);
@@ -265,6 +266,18 @@ impl Engine {
             self.lines.remove(run.id);
         } else {
             self.wait_on(run, now);
+        }
+    }
+
+    /// Lets a run wait again whose attempt was not opened.
+    fn take_back(&mut self, run: RunId, now: Timestamp) {
+        if let Some(run) = self.lines.get(run).cloned() {
+            let waiting = Run {
+                state: RunState::Waiting,
+                reason: None,
+                ..run
+            };
+            self.wait_on(waiting, now);
         }
     }
 

@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
+use super::cut::Cut;
 use super::jobset::JobSet;
 use super::permits::{Permit, Returned};
 use super::run::{Run, later};
@@ -35,6 +36,8 @@ pub(super) struct Context {
     pub(super) clock: Clock,
     pub(super) jobs: Arc<JobSet>,
     pub(super) abort: CancellationToken,
+    /// Set when this call alone is to end.
+    pub(super) cut: Cut,
 }
 
 /// How an attempt's task ended.
@@ -48,10 +51,25 @@ pub(super) enum Ended {
     },
     /// The run's row no longer waits for this attempt; nothing was sent.
     NotWaiting { run: RunId, permit: Permit },
+    /// It was to be cut off before it was opened; nothing was sent.
+    Withdrawn { run: RunId, permit: Permit },
     /// The attempt's end is durable.
     Closed(Box<ClosedCall>),
     /// The stop did not leave the time to record the end: the next start closes the attempt.
     Abandoned { run: RunId, permit: Permit },
+}
+
+impl Ended {
+    /// Whose attempt it was.
+    pub(super) fn run(&self) -> RunId {
+        match self {
+            Self::NotOpened { run, .. }
+            | Self::NotWaiting { run, .. }
+            | Self::Withdrawn { run, .. }
+            | Self::Abandoned { run, .. } => *run,
+            Self::Closed(closed) => closed.run.id,
+        }
+    }
 }
 
 /// An attempt whose end is durable.
@@ -70,6 +88,12 @@ pub(super) struct ClosedCall {
 pub(super) async fn attempt(context: Context, run: Run, permit: Permit) -> Ended {
     let number = run.attempts + 1;
     let request = prepare(&context, &run, &permit, number).await;
+    if context.cut.reason().is_some() {
+        return Ended::Withdrawn {
+            run: run.id,
+            permit,
+        };
+    }
     let opened_at = context.clock.now();
     let row = OpenAttempt {
         run: run.id,
@@ -223,8 +247,21 @@ async fn call(
         timeout: job.timeout.min(left),
         expect: job.expect.clone(),
     };
+    let cut_off = |reason| {
+        let decided_by = match reason {
+            Reason::Replaced => "a newer run took its place with the call under way",
+            _ => "the call was cut off under way",
+        };
+        CallRecord::without_reply(Outcome::Unknown, Some(reason), decided_by)
+    };
+    if let Some(reason) = context.cut.reason() {
+        return cut_off(reason);
+    }
     tokio::select! {
+        // A reply that is there is the truth, whatever else has come at the same moment.
+        biased;
         record = context.client.call(call) => record,
+        reason = context.cut.asked() => cut_off(reason),
         () = context.abort.cancelled() => CallRecord::without_reply(
             Outcome::Unknown,
             Some(Reason::Shutdown),
@@ -306,6 +343,14 @@ async fn write(context: &Context, row: CloseAttempt) -> bool {
 
 /// What the run is after an attempt that ended like this.
 pub(super) fn judge(run: &Run, record: &CallRecord, now: Timestamp) -> After {
+    if let Some(reason @ (Reason::Replaced | Reason::Operator)) = record.unknown_reason {
+        // Its run was to end; to try again would undo that.
+        return After {
+            state: RunState::Unknown,
+            reason: Some(reason),
+            not_before: None,
+        };
+    }
     let job = &run.job;
     let deadline = later(run.opened_at.unwrap_or(now), job.deadline);
     let next_tick = run

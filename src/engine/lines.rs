@@ -4,20 +4,28 @@
 //! A mirror of the ledger's `waiting` and `running` rows, rebuilt from them at a start.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::jobset::JobSet;
 use super::run::{Place, Run};
-use crate::domain::job::JobName;
+use super::siblings::Siblings;
+use crate::domain::job::{JobName, Overlap};
+use crate::domain::overlap::Queue;
 use crate::domain::run::{Reason, RunId, RunState};
 use crate::domain::workspace::WorkspaceName;
 
 #[derive(Debug, Default)]
 pub(super) struct Lines {
     runs: HashMap<RunId, Run>,
-    of_job: HashMap<JobName, BTreeSet<Place>>,
-    /// Jobs with more than one run: only there can one run hold another back.
-    crowded: BTreeSet<JobName>,
+    of_job: HashMap<JobName, Siblings>,
+    /// What is loaded: whose `overlap` is in force.
+    jobs: Arc<JobSet>,
+    /// Jobs whose queue of live runs may not be as their policy wants it.
+    contested: BTreeSet<JobName>,
+    /// Runs that another of their job holds back, and whose row says something else.
+    mislabelled: BTreeSet<Place>,
     ready: BTreeMap<WorkspaceName, Line>,
     /// Runs whose next attempt's time has not come.
     delayed: BTreeSet<Place>,
@@ -73,41 +81,72 @@ impl Lines {
         self.runs.len()
     }
 
-    /// Runs of the job that are not final.
-    pub(super) fn of_job<'l>(&'l self, job: &JobName) -> impl Iterator<Item = &'l Run> + use<'l> {
-        let places = self.of_job.get(job);
-        places
-            .into_iter()
-            .flatten()
-            .filter_map(|(_, id)| self.runs.get(id))
+    /// The loaded jobs have changed, and with them the policies; every queue is looked at again.
+    pub(super) fn configure(&mut self, jobs: Arc<JobSet>) {
+        self.jobs = jobs;
+        let names: Vec<JobName> = self.of_job.keys().cloned().collect();
+        for name in names {
+            self.look_again_at(&name);
+            self.note_contested(&name);
+        }
     }
 
-    /// Whether an earlier live run of the job is not final.
-    pub(super) fn is_occupied(&self, job: &JobName) -> bool {
-        self.of_job(job).any(Run::is_live)
+    /// The queue of the job's live runs that are not final.
+    pub(super) fn queue(&self, job: &JobName) -> Queue {
+        self.of_job
+            .get(job)
+            .map_or_else(Queue::default, Siblings::queue)
+    }
+
+    /// The policy in force: the loaded definition's. A run whose job is gone is about to end.
+    fn overlap(&self, job: &JobName) -> Overlap {
+        let job = self.jobs.jobs.get(job);
+        job.map_or(Overlap::Skip, |job| job.overlap)
+    }
+
+    /// The queues that have changed and may be out of order: their policy and their live runs, those
+    /// that have begun first, each part the oldest first.
+    pub(super) fn contested(&self) -> Vec<(Overlap, Vec<Run>)> {
+        let queues = self.contested.iter().filter_map(|job| {
+            let siblings = self.of_job.get(job)?;
+            let places = siblings.begun().iter().chain(siblings.unsent());
+            let runs = places.filter_map(|(_, id)| self.runs.get(id)).cloned();
+            Some((self.overlap(job), runs.collect()))
+        });
+        queues.collect()
+    }
+
+    /// Every queue that [`Self::contested`] named has been brought into order.
+    pub(super) fn queues_are_in_order(&mut self) {
+        self.contested.clear();
+    }
+
+    fn note_contested(&mut self, job: &JobName) {
+        let queue = self.queue(job);
+        if queue.begun + queue.waiting > 1 && self.overlap(job) != Overlap::Allow {
+            self.contested.insert(job.clone());
+        }
     }
 
     /// Takes a run in, or takes over its new state.
     pub(super) fn put(&mut self, run: Run, now: Timestamp) {
         self.leave_lines(run.id);
+        let job = run.job.name.clone();
+        self.of_job.entry(job.clone()).or_default().insert(&run);
         if run.state == RunState::Waiting {
             if let Some((at, _)) = run.expiry() {
                 self.expiries.insert((at, run.id));
             }
             match run.not_before.filter(|not_before| *not_before > now) {
                 Some(not_before) => _ = self.delayed.insert((not_before, run.id)),
-                None if self.held_back_by_its_job(&run) => {}
-                None => self.stand_in_line(&run),
+                None => self.stand_in_line_or_wait(&run),
             }
         }
-        let job = run.job.name.clone();
-        let runs_of_job = self.of_job.entry(job.clone()).or_default();
-        runs_of_job.insert(run.place());
-        let crowded = runs_of_job.len() > 1;
+        let is_live = run.is_live();
         self.runs.insert(run.id, run);
-        if crowded {
-            self.look_again_at(&job);
-            self.crowded.insert(job);
+        self.look_again_at(&job);
+        if is_live {
+            self.note_contested(&job);
         }
     }
 
@@ -117,62 +156,56 @@ impl Lines {
         let Some(run) = self.runs.remove(&id) else {
             return;
         };
-        if let Some(places) = self.of_job.get_mut(&run.job.name) {
-            places.remove(&run.place());
-            if places.len() <= 1 {
-                self.crowded.remove(&run.job.name);
-            }
-            if places.is_empty() {
+        if let Some(siblings) = self.of_job.get_mut(&run.job.name) {
+            siblings.remove(&run.place());
+            if siblings.all.is_empty() {
                 self.of_job.remove(&run.job.name);
             }
         }
         self.look_again_at(&run.job.name);
     }
 
-    /// Lets runs of the job into line that nothing holds back any more.
+    /// After a change among the job's runs: lets into line what nothing holds back any more, and takes
+    /// out of it what something does.
     fn look_again_at(&mut self, job: &JobName) {
-        let free: Vec<Run> = self
-            .of_job(job)
-            .filter(|run| run.state == RunState::Waiting && !self.is_delayed(run))
-            .filter(|run| !self.held_back_by_its_job(run))
-            .cloned()
-            .collect();
-        for run in &free {
-            self.stand_in_line(run);
+        let overlap = self.overlap(job);
+        let Some(siblings) = self.of_job.get(job) else {
+            return;
+        };
+        let mut places = siblings.may_be_free(overlap);
+        places.extend(siblings.may_be_held(overlap));
+        for (_, id) in places {
+            if let Some(run) = self.runs.get(&id).cloned() {
+                self.stand_in_line_or_wait(&run);
+            }
         }
     }
 
-    fn is_delayed(&self, run: &Run) -> bool {
-        run.not_before
-            .is_some_and(|not_before| self.delayed.contains(&(not_before, run.id)))
+    /// Whether another run of its job holds it back.
+    fn held_back_by_its_job(&self, run: &Run) -> bool {
+        let siblings = self.of_job.get(&run.job.name);
+        siblings.is_some_and(|siblings| siblings.hold_back(run, self.overlap(&run.job.name)))
     }
 
-    /// A catch-up run waits for the live runs of its job and for those like it that are ahead; a live
-    /// run only for a catch-up run that is open (contract, section 3). The order among catch-up runs
-    /// is total, so that no two can wait for each other: the one that has begun, then the older.
-    pub(super) fn held_back_by_its_job(&self, run: &Run) -> bool {
-        let rank = |run: &Run| {
-            (
-                run.attempts == 0 && run.state == RunState::Waiting,
-                run.place(),
-            )
-        };
-        self.of_job(&run.job.name)
-            .filter(|other| other.id != run.id)
-            .any(|other| {
-                if run.goes_behind() {
-                    other.is_live() || (other.goes_behind() && rank(other) < rank(run))
-                } else {
-                    run.is_live() && other.goes_behind() && other.state == RunState::Running
-                }
-            })
-    }
-
-    fn stand_in_line(&mut self, run: &Run) {
-        self.ready
+    /// Puts a run whose time has come where it belongs.
+    fn stand_in_line_or_wait(&mut self, run: &Run) {
+        let held = self.held_back_by_its_job(run);
+        let line = self
+            .ready
             .entry(run.job.workspace.clone())
-            .or_insert_with(Line::new)
-            .insert(run);
+            .or_insert_with(Line::new);
+        let siblings = self.of_job.entry(run.job.name.clone()).or_default();
+        if held {
+            line.remove(&run.place());
+            siblings.note_held(run);
+            if run.reason != Some(Reason::Overlap) {
+                self.mislabelled.insert(run.place());
+            }
+        } else {
+            line.insert(run);
+            siblings.note_in_line(run);
+            self.mislabelled.remove(&run.place());
+        }
     }
 
     fn leave_lines(&mut self, id: RunId) {
@@ -182,6 +215,7 @@ impl Lines {
         if let Some(line) = self.ready.get_mut(&run.job.workspace) {
             line.remove(&run.place());
         }
+        self.mislabelled.remove(&run.place());
         if let Some(not_before) = run.not_before {
             self.delayed.remove(&(not_before, id));
         }
@@ -197,9 +231,8 @@ impl Lines {
             let Some(run) = self.runs.get(&place.1).cloned() else {
                 continue;
             };
-            if !self.held_back_by_its_job(&run) {
-                self.stand_in_line(&run);
-            }
+            self.stand_in_line_or_wait(&run);
+            self.note_contested(&run.job.name);
         }
     }
 
@@ -219,17 +252,10 @@ impl Lines {
         waiting.map(|(name, _)| name.clone()).collect()
     }
 
-    /// The run that is next in the workspace's lines. One that its job holds back by now leaves the
-    /// line until that run ends.
-    pub(super) fn next(&mut self, workspace: &WorkspaceName) -> Option<Run> {
-        loop {
-            let place = self.ready.get(workspace)?.first()?;
-            let run = self.runs.get(&place.1).cloned();
-            match run {
-                Some(run) if !self.held_back_by_its_job(&run) => return Some(run),
-                _ => self.ready.get_mut(workspace)?.remove(&place),
-            }
-        }
+    /// The run that is next in the workspace's lines.
+    pub(super) fn next(&self, workspace: &WorkspaceName) -> Option<Run> {
+        let (_, id) = self.ready.get(workspace)?.first()?;
+        self.runs.get(&id).cloned()
     }
 
     /// Up to `limit` runs that stand in the workspace's lines with another reason than `gate`.
@@ -263,9 +289,8 @@ impl Lines {
 
     /// Up to `limit` runs held back by their job whose row says something else.
     pub(super) fn overlapping(&self, limit: usize) -> Vec<Run> {
-        let runs = self.crowded.iter().flat_map(|job| self.of_job(job));
-        runs.filter(|run| run.state == RunState::Waiting && run.reason != Some(Reason::Overlap))
-            .filter(|run| !self.is_delayed(run) && self.held_back_by_its_job(run))
+        let runs = self.mislabelled.iter();
+        runs.filter_map(|(_, id)| self.runs.get(id))
             .take(limit)
             .cloned()
             .collect()

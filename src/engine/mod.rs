@@ -13,15 +13,18 @@
 
 mod admit;
 mod clockwatch;
+mod cut;
 mod driver;
 mod execute;
 mod jobset;
 mod lines;
+mod overlap;
 mod permits;
 mod plan;
 mod recover;
 mod reload;
 mod run;
+mod siblings;
 mod timetable;
 mod versions;
 
@@ -36,11 +39,12 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::domain::job::{DefinitionHash, Job, JobName};
-use crate::domain::run::RunId;
+use crate::domain::run::{Reason, RunId};
 use crate::guance::{Client, ClientError};
 use crate::store::{Gap, GapCause, Ledger, StoreError};
 
 use clockwatch::ClockWatch;
+use cut::Cut;
 use execute::Ended;
 use lines::Lines;
 use permits::Permits;
@@ -95,9 +99,20 @@ struct Calls {
     tasks: TaskTracker,
     /// Set when the drain's time is over.
     abort: CancellationToken,
+    /// For each call, what cuts it alone off.
+    cuts: HashMap<RunId, Cut>,
     sender: mpsc::UnboundedSender<Ended>,
     // Bounded by the permits: there is at most one message for each call in flight.
     ended: mpsc::UnboundedReceiver<Ended>,
+}
+
+impl Calls {
+    /// Has the run's call end now, if it is under way: its attempt will say why.
+    fn cut(&self, run: RunId, reason: Reason) {
+        if let Some(cut) = self.cuts.get(&run) {
+            cut.cut(reason);
+        }
+    }
 }
 
 /// What a step did, and when the next one is due.
@@ -139,14 +154,14 @@ impl Engine {
         self.lines.wake(now);
         self.end_stray(now).await?;
         self.end_expired(now).await?;
+        let planned = [self.plan_due(now).await?, self.plan_late(now).await?];
+        self.order_queues(now).await?;
         let wakes = [
-            self.plan_due(now).await?,
-            self.plan_late(now).await?,
             self.admit(now).await?,
             self.timetable.next(),
             self.lines.next_wake(),
         ];
-        Ok(self.rest(wakes.into_iter().flatten()))
+        Ok(self.rest(planned.into_iter().chain(wakes).flatten()))
     }
 
     fn rest(&self, wakes: impl IntoIterator<Item = Timestamp>) -> Step {

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::Engine;
 use super::run::Run;
 use crate::domain::job::{Catchup, Job, JobName};
-use crate::domain::plan::{self, LATE, Late, Planned};
+use crate::domain::plan::{self, CatchUp, LATE, Late, Planned};
 use crate::domain::run::{NewRun, Reason, RunState};
 use crate::store::{Gap, GapCause, Plan, StoreError};
 
@@ -40,15 +40,7 @@ impl Engine {
                 if tick <= live_from {
                     opened.extend(split(&job, gap(&job, before, live_from, cause)));
                 }
-                let occupied = self.lines.is_occupied(&name);
-                let ticks = plan::live(
-                    &job.schedule,
-                    job.overlap,
-                    before.max(live_from),
-                    now,
-                    occupied,
-                    Reason::InFlight,
-                );
+                let ticks = self.join_queue(&job, before.max(live_from), now);
                 runs.extend(ticks.into_iter().map(|tick| self.mirrored(&job, tick, now)));
             }
             due.push((tick, name));
@@ -91,10 +83,13 @@ impl Engine {
                 self.gaps.remove(advanced.len());
                 continue;
             };
-            let catchup = if gap.superseded {
-                Catchup::None
-            } else {
-                job.catchup
+            let catch_up = CatchUp {
+                newest: if gap.superseded {
+                    0
+                } else {
+                    job.ticks_caught_up()
+                },
+                window: job.catchup_window,
             };
             let span = Late {
                 from: gap.from,
@@ -102,8 +97,7 @@ impl Engine {
                 cause: reason(gap.cause),
             };
             let room = LIMIT - runs.len();
-            let (ticks, reached) =
-                plan::late(&job.schedule, catchup, job.catchup_window, span, now, room);
+            let (ticks, reached) = plan::late(&job.schedule, catch_up, span, now, room);
             runs.extend(ticks.into_iter().map(|tick| self.mirrored(&job, tick, now)));
             advanced.push(Gap {
                 from: reached,

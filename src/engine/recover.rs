@@ -61,12 +61,14 @@ impl Engine {
             calls: Calls {
                 tasks: TaskTracker::new(),
                 abort: CancellationToken::new(),
+                cuts: HashMap::new(),
                 sender,
                 ended,
             },
             clock,
         };
         engine.permits.configure(&engine.jobs);
+        engine.lines.configure(engine.jobs.clone());
         engine.take_up_runs(now).await?;
         engine.take_up_quota(now).await?;
         engine.take_up_plan(now).await?;

@@ -49,6 +49,7 @@ impl Engine {
         self.client = client;
         self.jobs = Arc::new(next);
         self.permits.configure(&self.jobs);
+        self.lines.configure(self.jobs.clone());
         self.permits.free_all_keys();
         self.timetable = Timetable::new(self.jobs.jobs.values(), now);
         self.stray = true;

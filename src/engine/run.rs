@@ -87,6 +87,11 @@ impl Run {
         self.trigger == Trigger::Schedule
     }
 
+    /// Whether it has had an attempt, or has one open.
+    pub(super) fn has_begun(&self) -> bool {
+        self.attempts > 0 || self.state == RunState::Running
+    }
+
     /// Whether it goes behind the live runs of its job, one after another.
     pub(super) fn goes_behind(&self) -> bool {
         matches!(self.trigger, Trigger::Catchup | Trigger::Backfill)

@@ -1,12 +1,16 @@
 //! The engine against the contract, on a clock moved by hand: real ledger, real wire, no sleeps.
 
 mod catchup;
+mod catchup_all;
 mod clock;
 mod crash;
 mod deadlines;
 mod keys;
+mod matrix;
 mod outage;
 mod overlap;
+mod overlap_cancel;
+mod overlap_queue;
 mod quota;
 mod reload;
 mod retries;

@@ -75,7 +75,7 @@ pub(crate) struct House {
     /// the last connection to close would tidy up as no killed process does.
     witness: Option<Elsewhere>,
     /// Whether the daemon is restarted between any two steps.
-    restless: bool,
+    pub(crate) restless: bool,
     /// Restarts that this made.
     pub(crate) restarts: usize,
     /// Steps taken so far.

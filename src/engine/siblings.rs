@@ -1,0 +1,170 @@
+//! The runs of one job that are not final, and which of them hold which others back.
+//!
+//! Everything here answers in time that does not grow with the number of runs that wait: a queue of
+//! a thousand, or ten thousand ticks that are caught up, stand in it at once.
+
+use std::collections::BTreeSet;
+
+use super::run::{Place, Run};
+use crate::domain::job::Overlap;
+use crate::domain::overlap::Queue;
+use crate::domain::run::RunState;
+
+/// The runs of one job, by what they are to each other.
+#[derive(Debug, Default)]
+pub(super) struct Siblings {
+    /// All of them, manual and replay runs too, which neither hold back nor are held back.
+    pub(super) all: BTreeSet<Place>,
+    /// Live runs.
+    live: Class,
+    /// Catch-up and backfill runs.
+    behind: Class,
+}
+
+/// Runs that stand in one order.
+#[derive(Debug, Default)]
+struct Class {
+    /// Those that have had an attempt, or have one open.
+    begun: BTreeSet<Place>,
+    /// Those for which nothing has been sent.
+    unsent: BTreeSet<Place>,
+    /// Those of either with an attempt open.
+    running: BTreeSet<Place>,
+    /// Those whose time has come and that only another run holds back.
+    held: BTreeSet<Place>,
+    /// Those whose time has come and that no other run holds back.
+    in_line: BTreeSet<Place>,
+}
+
+impl Class {
+    fn insert(&mut self, run: &Run) {
+        if run.has_begun() {
+            self.begun.insert(run.place());
+        } else {
+            self.unsent.insert(run.place());
+        }
+        if run.state == RunState::Running {
+            self.running.insert(run.place());
+        }
+    }
+
+    fn remove(&mut self, place: &Place) {
+        for places in [
+            &mut self.begun,
+            &mut self.unsent,
+            &mut self.running,
+            &mut self.held,
+            &mut self.in_line,
+        ] {
+            places.remove(place);
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.begun.is_empty() && self.unsent.is_empty()
+    }
+
+    /// What has begun, and else what came first.
+    fn head(&self) -> Option<&Place> {
+        self.begun.first().or(self.unsent.first())
+    }
+}
+
+impl Siblings {
+    /// Takes a run in, in the place of what was known of it.
+    pub(super) fn insert(&mut self, run: &Run) {
+        self.remove(&run.place());
+        self.all.insert(run.place());
+        if let Some(class) = self.class(run) {
+            class.insert(run);
+        }
+    }
+
+    pub(super) fn remove(&mut self, place: &Place) {
+        self.all.remove(place);
+        self.live.remove(place);
+        self.behind.remove(place);
+    }
+
+    fn class(&mut self, run: &Run) -> Option<&mut Class> {
+        if run.is_live() {
+            Some(&mut self.live)
+        } else {
+            run.goes_behind().then_some(&mut self.behind)
+        }
+    }
+
+    /// Notes that the run stands in line for a permit.
+    pub(super) fn note_in_line(&mut self, run: &Run) {
+        if let Some(class) = self.class(run) {
+            class.held.remove(&run.place());
+            class.in_line.insert(run.place());
+        }
+    }
+
+    /// Notes that another run holds it back.
+    pub(super) fn note_held(&mut self, run: &Run) {
+        if let Some(class) = self.class(run) {
+            class.in_line.remove(&run.place());
+            class.held.insert(run.place());
+        }
+    }
+
+    /// Whether another run holds this one back (contract, sections 3 and 4).
+    ///
+    /// A live run waits for a catch-up run that is open, and behind the head of the queue that
+    /// `overlap` makes. One that has begun has had its turn and waits for no live run: after a change
+    /// of the policy there may be several, and no two may wait for each other. A catch-up run waits
+    /// for every live run, and for those like it that are ahead.
+    pub(super) fn hold_back(&self, run: &Run, overlap: Overlap) -> bool {
+        if run.is_live() {
+            overlap != Overlap::Allow
+                && (!self.behind.running.is_empty()
+                    || (!run.has_begun() && self.live.head() != Some(&run.place())))
+        } else {
+            run.goes_behind() && (!self.live.is_empty() || self.behind.head() != Some(&run.place()))
+        }
+    }
+
+    /// Of those held back, the ones that may be free by now.
+    pub(super) fn may_be_free(&self, overlap: Overlap) -> Vec<Place> {
+        let live = &self.live;
+        let mut places: Vec<Place> = if overlap == Overlap::Allow {
+            live.held.iter().copied().collect()
+        } else {
+            let begun = live.begun.iter().filter(|place| live.held.contains(*place));
+            begun.chain(held_head(live)).copied().collect()
+        };
+        places.extend(held_head(&self.behind));
+        places
+    }
+
+    /// Of those in line, the ones that may be held back by now.
+    pub(super) fn may_be_held(&self, overlap: Overlap) -> Vec<Place> {
+        let live = (overlap != Overlap::Allow).then_some(&self.live.in_line);
+        let places = live.into_iter().chain([&self.behind.in_line]).flatten();
+        places.copied().collect()
+    }
+
+    /// The queue of live runs.
+    pub(super) fn queue(&self) -> Queue {
+        Queue {
+            begun: self.live.begun.len(),
+            waiting: self.live.unsent.len(),
+        }
+    }
+
+    /// The live runs that have begun.
+    pub(super) fn begun(&self) -> &BTreeSet<Place> {
+        &self.live.begun
+    }
+
+    /// The live runs for which nothing has been sent, the oldest first.
+    pub(super) fn unsent(&self) -> &BTreeSet<Place> {
+        &self.live.unsent
+    }
+}
+
+fn held_head(class: &Class) -> Option<&Place> {
+    class.head().filter(|place| class.held.contains(*place))
+}
