@@ -9,12 +9,7 @@ use super::read::{At, Key, List};
 use super::value::place;
 use crate::domain::job::RetryPolicy;
 use crate::domain::outcome::Outcome;
-
-/// Retried by every job: nothing ran.
-const ALWAYS: [Outcome; 2] = [Outcome::Throttled, Outcome::NetworkError];
-
-/// Retried by idempotent jobs alone: it may have run.
-const IF_IDEMPOTENT: [Outcome; 3] = [Outcome::FuncTimeout, Outcome::ServerError, Outcome::Unknown];
+use crate::domain::retry::{NEEDS_IDEMPOTENT, default_on};
 
 /// Takes over from the defaults, key by key.
 pub(super) fn inherit(own: &mut raw::Retry, defaults: &raw::Retry) {
@@ -83,7 +78,7 @@ fn outcomes(
     for (outcome, at) in written(&raw.on) {
         let problem = if outcome == Outcome::Success {
             Problem::new("a success is never retried").hint("remove it")
-        } else if IF_IDEMPOTENT.contains(&outcome) && !is_idempotent && knows_idempotent {
+        } else if NEEDS_IDEMPOTENT.contains(&outcome) && !is_idempotent && knows_idempotent {
             Problem::new(format!(
                 "after `{outcome}` the function may have run; only an idempotent job repeats it"
             ))
@@ -93,18 +88,14 @@ fn outcomes(
         };
         report.error(at, path("retry.on", at.in_defaults), problem);
     }
-    let replaced: Option<Vec<Outcome>> = raw
-        .on
-        .given()
-        .map(|_| written(&raw.on).map(|(outcome, _)| outcome).collect());
+    let listed: Vec<Outcome> = match raw.on.given() {
+        Some(_) => written(&raw.on).map(|(outcome, _)| outcome).collect(),
+        None => default_on(is_idempotent),
+    };
     let excluded: Vec<Outcome> = written(&raw.not_on).map(|(outcome, _)| outcome).collect();
     Outcome::ALL
         .into_iter()
-        .filter(|outcome| match &replaced {
-            Some(list) => list.contains(outcome),
-            None => ALWAYS.contains(outcome) || (is_idempotent && IF_IDEMPOTENT.contains(outcome)),
-        })
-        .filter(|outcome| !excluded.contains(outcome))
+        .filter(|outcome| listed.contains(outcome) && !excluded.contains(outcome))
         .collect()
 }
 
