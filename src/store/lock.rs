@@ -7,6 +7,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -14,6 +15,10 @@ use super::error::{StoreError, StoreErrorKind};
 
 /// Mode of every file the ledger makes: the group `funcron` reads (contract, section 8).
 pub(super) const FILE_MODE: u32 = 0o640;
+
+/// How often a lock is tried again that only glances hold, and how long after each other: for a second.
+const TRIES: u32 = 200;
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// The held lock; dropping it lets the ledger go.
 #[derive(Debug)]
@@ -38,7 +43,7 @@ impl LedgerLock {
             .mode(FILE_MODE)
             .open(&path)
             .map_err(|error| StoreError::new(doing(), io_kind(&error)))?;
-        match file.try_lock() {
+        match lock_exclusively(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let holder = read_holder(&mut file);
@@ -67,6 +72,23 @@ impl LedgerLock {
     }
 }
 
+/// Takes the lock for a daemon. [`LedgerLock::holder`] shares it for a moment; a daemon that starts in
+/// that moment would take a reader for another daemon, and exit with the code after which systemd does
+/// not start it again.
+fn lock_exclusively(file: &File) -> Result<(), TryLockError> {
+    for _ in 0..TRIES {
+        match file.try_lock() {
+            // No daemon shares it.
+            Err(TryLockError::WouldBlock) if file.try_lock_shared().is_ok() => {
+                file.unlock().map_err(TryLockError::Error)?;
+                std::thread::sleep(PAUSE);
+            }
+            decided => return decided,
+        }
+    }
+    file.try_lock()
+}
+
 fn lock_path(database: &Path) -> PathBuf {
     let mut path = database.as_os_str().to_owned();
     path.push(".lock");
@@ -93,5 +115,46 @@ pub(super) fn io_kind(error: &std::io::Error) -> StoreErrorKind {
         Io::StorageFull | Io::QuotaExceeded => StoreErrorKind::Full,
         Io::IsADirectory => StoreErrorKind::NotALedger,
         _ => StoreErrorKind::Io,
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn whoever_only_looks_keeps_no_daemon_from_its_ledger() {
+        let place = tempfile::tempdir().unwrap();
+        let database = place.path().join("funcron.db");
+        let take = || LedgerLock::take(&database, Timestamp::UNIX_EPOCH);
+        take().unwrap();
+        let enough = AtomicBool::new(false);
+        let refused = thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    while !enough.load(Ordering::Relaxed) {
+                        LedgerLock::holder(&database);
+                    }
+                });
+            }
+            let refused: Vec<_> = (0..50).filter_map(|_| take().err()).collect();
+            enough.store(true, Ordering::Relaxed);
+            refused
+        });
+        assert!(refused.is_empty(), "{refused:?}");
+    }
+
+    #[test]
+    fn a_second_daemon_is_told_at_once_who_the_first_is() {
+        let place = tempfile::tempdir().unwrap();
+        let database = place.path().join("funcron.db");
+        let _first = LedgerLock::take(&database, Timestamp::UNIX_EPOCH).unwrap();
+        let refused = LedgerLock::take(&database, Timestamp::UNIX_EPOCH).unwrap_err();
+        let holder = format!("process {}, since 1970-01-01T00:00:00Z", std::process::id());
+        assert_eq!(refused.kind(), &StoreErrorKind::Locked { holder });
     }
 }
