@@ -79,10 +79,13 @@ pub(super) async fn execute(arguments: Arguments, global: &Global) -> Result<Exi
     }
     printer.line("\nstopping: calls under way are waited for …")?;
     printer.flush()?;
+    // The daemon leaves the ledger in one file only where nobody else has it open.
+    reader.close().await;
     stop.cancel();
     serving
         .await
         .map_err(|error| Failure::new(Exit::Failed, format!("the demo's daemon: {error}")))?;
+    let reader = Reader::open(&stage.database).await?;
     seen.print_new(&reader, &mut printer).await?;
     reader.close().await;
     stage.say_goodbye(&seen, &mut printer)?;
