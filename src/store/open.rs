@@ -284,10 +284,42 @@ async fn copy_aside(
         path.display(),
         now.as_second()
     ));
+    // VACUUM takes an empty file, and would make its own for everybody to read.
+    create(&copy).map_err(|error| sqlx::Error::Io(std::io::Error::other(error)))?;
     sqlx::query("VACUUM INTO $1")
         .bind(copy.display().to_string())
         .execute(connection)
         .await?;
     tracing::info!(copy = %copy.display(), "the ledger was copied aside before its migration");
     Ok(copy)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_copy_of_before_a_migration_is_whole_and_no_more_readable_than_the_ledger() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("funcron.db");
+        let at = Timestamp::UNIX_EPOCH;
+        let (ledger, held) = Ledger::open(&path, at).await.unwrap();
+        ledger
+            .plan(Plan::nothing(at, Timestamp::from_second(7).unwrap()))
+            .await
+            .unwrap();
+        held.release(ledger).await;
+
+        let mut connection = connect(&path).await.unwrap();
+        let copy = copy_aside(&mut connection, &path, 1, at).await.unwrap();
+        assert_eq!(copy, place.path().join("funcron.db.schema-1.0"));
+        let mode = std::fs::metadata(&copy).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777 & !lock::FILE_MODE, 0, "{mode:o}");
+        let reader = Reader::open(&copy).await.unwrap();
+        let planned = reader.planned_through().await.unwrap();
+        assert_eq!(planned, Timestamp::from_second(7).ok());
+    }
 }
