@@ -24,8 +24,9 @@ use super::nearest::nearest;
 /// The names an expectation can use.
 pub const NAMES: [&str; 4] = ["result", "content", "cost_ms", "duration_ms"];
 
-/// Steps of one expression, loops over a reply's lists included.
-const FUEL: u64 = 5_000_000;
+/// Steps of one expression, loops over a reply's lists included. A repeated text pays for its length,
+/// about a step for every hundred bytes: this bounds the memory, too.
+const FUEL: u64 = 1_000_000;
 
 static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut env = Environment::new();
@@ -34,6 +35,20 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     env.set_recursion_limit(32);
     // Debug output would quote the reply, secrets and all.
     env.set_debug(false);
+    env
+});
+
+/// For expressions that do not speak of absence. What a filter or the index of a text did not find is
+/// no look-up that could fail, and to Jinja it `is not none`.
+static OF_WHAT_IS_THERE: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut env = ENVIRONMENT.clone();
+    env.add_test("none", |value: &Value| match value.is_undefined() {
+        true => Err(Error::new(
+            ErrorKind::UndefinedError,
+            "the value before `is` is not there",
+        )),
+        false => Ok(value.is_none()),
+    });
     env
 });
 
@@ -90,7 +105,14 @@ impl Expectation {
                 hint: Some("write the expression alone, such as `result.count > 0`".to_owned()),
             });
         }
-        let expression = ENVIRONMENT
+        let knows_absence = source
+            .split(|c: char| !c.is_alphanumeric() && c != '_')
+            .any(|word| matches!(word, "defined" | "undefined" | "default"));
+        let environment: &Environment<'static> = match knows_absence {
+            true => &ENVIRONMENT,
+            false => &OF_WHAT_IS_THERE,
+        };
+        let expression = environment
             .compile_expression_owned(source.to_owned())
             .map_err(|error| ExpectError {
                 message: format!("`{source}`: {}", words(&error)),
@@ -124,9 +146,6 @@ impl Expectation {
                 hint: None,
             });
         }
-        let knows_absence = source
-            .split(|c: char| !c.is_alphanumeric() && c != '_')
-            .any(|word| matches!(word, "defined" | "undefined" | "default"));
         let paths = expression.undeclared_variables(true).into_iter().collect();
         Ok(Self(Arc::new(Inner {
             source: source.to_owned(),
@@ -378,6 +397,7 @@ mod tests {
             "cost_ms < 1000 and duration_ms < 60000",
             "result.nothing is none",
             "result.lag is undefined or result.lag < 5",
+            "result.lag is none or result.lag is undefined",
             "result.lag | default(0) < 5",
         ] {
             assert_eq!(check(source, &counted()), Ok(()), "{source}");
@@ -414,6 +434,8 @@ mod tests {
             "result.count.lag < 5",
             "content.lag < 5",
             "result.lag is defined",
+            "result.items | select('gt', 7) | first is not none",
+            "result.state[99] is not none",
         ] {
             assert!(check(source, &counted()).is_err(), "{source}");
         }
@@ -461,6 +483,12 @@ mod tests {
         assert!(Expectation::parse("result.count >").is_err());
         assert!(Expectation::parse("").is_err());
         assert!(Expectation::parse("{{ result }}").is_err());
+    }
+
+    #[test]
+    fn a_text_that_would_take_the_memory_is_cut_off() {
+        let error = check("'a' * 200000000 != 'a'", &counted()).unwrap_err();
+        assert!(error.contains("too many steps"), "{error}");
     }
 
     #[test]
