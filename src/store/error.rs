@@ -17,7 +17,7 @@ pub struct StoreError {
 pub enum StoreErrorKind {
     /// Another daemon holds the ledger.
     Locked {
-        /// What it wrote into the lock file: process, host, start.
+        /// What it wrote into the lock file: its process and since when.
         holder: String,
     },
     /// The file is something else.
@@ -57,7 +57,7 @@ impl StoreErrorKind {
             Self::Newer { found, known } => format!(
                 ": a later release of funcron wrote it (schema {found}, this release knows up to {known}); install that release again, or restore the copy that was made before the migration"
             ),
-            Self::Missing => ": no such file or directory; create the directory, or name another".into(),
+            Self::Missing => ": no such file or directory; the daemon makes the file, but not its directory".into(),
             Self::Denied => ": permission denied or read-only; the daemon needs to write the file and its directory, a reader to read them".into(),
             Self::Busy => ": another process keeps the database locked".into(),
             Self::Full => ": the disk is full".into(),

@@ -137,11 +137,11 @@ async fn ledgers_that_are_none() {
     for (file, said) in [
         (
             "nowhere/funcron.db",
-            "no such file or directory; create the directory, or name another",
+            "no such file or directory; the daemon makes the file, but not its directory",
         ),
         (
             "file/funcron.db",
-            "no such file or directory; create the directory, or name another",
+            "no such file or directory; the daemon makes the file, but not its directory",
         ),
         (
             "directory.db",
