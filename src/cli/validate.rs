@@ -2,6 +2,7 @@
 //! is, each job with its next three fires, for a look at whether they are the ones that were meant.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -14,7 +15,7 @@ use super::moment::{self, shown};
 use super::output::{Format, Printer, counted};
 use super::table::{Cell, Column, Table};
 use crate::clock::Clock;
-use crate::config::{self, ConfigErrors, Diagnostic, Unresolved};
+use crate::config::{self, ConfigErrors, Diagnostic, Severity, Unresolved};
 use crate::domain::job::Job;
 
 /// Fires of each job that are shown.
@@ -43,18 +44,19 @@ pub(super) fn execute(arguments: &Arguments, global: &Global) -> Result<Exit, Fa
     let mut warnings = loaded.warnings.clone();
     warnings.extend(loaded.exhausted(now));
     let severity = if arguments.strict { "error" } else { "warning" };
-    for warning in &warnings {
-        printer.complain(&warned(warning, severity));
-    }
     let unresolved = unresolved(&loaded.config);
-    for secret in &unresolved {
-        printer.complain(&format!("{}: {severity}: {secret}", file.display()));
+    let missing = unresolved.iter().map(|secret| missing(secret, &file));
+    warnings.extend(missing);
+    for words in warnings.iter().map(|warning| warned(warning, severity)) {
+        match arguments.strict {
+            true => printer.complain(&words),
+            false => printer.note(&words),
+        }
     }
-    let is_ok = !arguments.strict || (warnings.is_empty() && unresolved.is_empty());
+    let is_ok = !arguments.strict || warnings.is_empty();
     print(&loaded.config.jobs, &warnings, is_ok, now, &mut printer)?;
     printer.flush()?;
-    let faults = warnings.len() + unresolved.len();
-    printer.note(&summary(&loaded, faults, severity));
+    printer.note(&summary(&loaded, warnings.len(), severity));
     Ok(if is_ok { Exit::Done } else { Exit::Usage })
 }
 
@@ -78,6 +80,20 @@ fn unresolved(config: &config::Config) -> Vec<Unresolved> {
     let mut seen = BTreeSet::new();
     told.retain(|secret| seen.insert(secret.source.clone()));
     told
+}
+
+/// A secret that cannot be had here, as a warning of the file as a whole: a reference is read long
+/// after the file, and has no place in it any more.
+fn missing(secret: &Unresolved, file: &Path) -> Diagnostic {
+    Diagnostic {
+        file: file.to_owned(),
+        line: 0,
+        column: 0,
+        path: secret.path.clone(),
+        message: format!("{}: {}", secret.source, secret.message),
+        hint: Some(secret.hint.clone()),
+        severity: Severity::Warning,
+    }
 }
 
 fn print(
@@ -151,8 +167,8 @@ fn record(job: &Arc<Job>, now: Timestamp) -> Value {
 fn diagnostic(told: &Diagnostic) -> Value {
     json!({
         "severity": match told.severity {
-            config::Severity::Error => "error",
-            config::Severity::Warning => "warning",
+            Severity::Error => "error",
+            Severity::Warning => "warning",
         },
         "file": told.file.display().to_string(),
         "line": told.line,

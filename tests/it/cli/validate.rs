@@ -48,6 +48,7 @@ fn a_secret_that_cannot_be_read_here_warns_and_fails_only_when_strict() {
         lax.err
     );
     assert!(lax.ok().contains("nightly-report"));
+    assert_eq!(place.run(&["validate", "--quiet"]).err, "");
     let strict = place.run(&["validate", "--strict"]);
     assert_eq!(strict.code, 2);
     assert!(
@@ -57,6 +58,11 @@ fn a_secret_that_cannot_be_read_here_warns_and_fails_only_when_strict() {
         "{}",
         strict.err
     );
+    let told = place.run(&["validate", "--strict", "-o", "json"]);
+    assert_eq!(told.code, 2);
+    let told: serde_json::Value = serde_json::from_str(&told.out).unwrap();
+    assert_eq!(told["ok"], false);
+    assert_eq!(told["diagnostics"][0]["path"], "workspaces.prod.api_key");
 }
 
 #[test]
