@@ -13,9 +13,6 @@ use crate::domain::schedule::Schedule;
 use crate::domain::secret::SecretRef;
 use crate::domain::template::{KwargsTemplate, TemplateError};
 
-/// Longest expression of a schedule, in bytes; a full list of minutes has 170.
-const MAX_EXPRESSION: usize = 1000;
-
 impl Maker<'_> {
     pub(super) fn workspace(&mut self, draft: &Draft<'_>) -> Option<String> {
         let At { value, at } = match &draft.raw.workspace {
@@ -88,16 +85,6 @@ impl Maker<'_> {
                 None
             }
             Key::Given(At { value, at: list }) => {
-                let too_long = value
-                    .0
-                    .iter()
-                    .find(|one| one.value.text.len() > MAX_EXPRESSION);
-                if let Some(At { at, .. }) = too_long {
-                    let problem = Problem::new(format!("longer than {MAX_EXPRESSION} bytes"))
-                        .hint("use ranges and steps, or a list of expressions");
-                    draft.error(self.report, *at, "schedule", problem);
-                    return None;
-                }
                 let texts = value.0.iter().map(|one| one.value.text.clone()).collect();
                 Some((texts, *list))
             }

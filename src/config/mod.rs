@@ -95,7 +95,7 @@ impl Loaded {
             .iter()
             .zip(&self.schedules)
             .filter_map(|(job, at)| Some((job, (*at)?)))
-            .filter(|(job, _)| job.schedule.next_after(now).is_none())
+            .filter(|(job, _)| job.schedule.is_exhausted_at(now))
             .map(|(job, at)| Diagnostic {
                 file: self
                     .files
