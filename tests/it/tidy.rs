@@ -73,7 +73,15 @@ fn sources(root: &str) -> BTreeMap<PathBuf, String> {
 /// A file without its comments, its doc comments and its test module: what is compiled into the
 /// product.
 fn code(text: &str) -> String {
-    let product = text.split("#[cfg(test)]").next().unwrap_or(text);
+    let mut parts = text.split("#[cfg(test)]");
+    let mut product = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        // `mod tests;` is one line of a file that goes on; a block of tests ends its file.
+        match part.split_once([';', '{']) {
+            Some((item, rest)) if part[item.len()..].starts_with(';') => product.push_str(rest),
+            _ => break,
+        }
+    }
     let lines = product
         .lines()
         .filter(|line| !line.trim_start().starts_with("//"));
