@@ -2,7 +2,7 @@
 //!
 //! `fixtures/captures` holds replies recorded from two DataFlux Func engines (1.48 of 2022 and
 //! 5.1 of 2024) run on loopback: `funcBody` sent, `status` and `content` received.
-//! `fixtures/seeds` holds the vendor's API document of `outer_function/execute`, unchanged.
+//! `fixtures/seed` holds the vendor's API document of `outer_function/execute`, unchanged.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -113,7 +113,7 @@ pub(super) fn masked(mut content: Value) -> Value {
 
 #[tokio::test]
 async fn the_documents_request_gets_the_documents_reply() {
-    let document = fixtures().join("seeds/000_0ff32b56c8ce0724.txt");
+    let document = fixtures().join("seed/execute.md");
     let document = std::fs::read_to_string(document).unwrap();
     let (request, reply) = document.split_once("## 响应").unwrap();
     let request = request.split_once("--data-raw $'").unwrap().1;
