@@ -53,7 +53,11 @@ pub(super) fn make(
                 .map_or(DOCUMENTED.per_workspace, |rate| rate.0),
         },
     };
-    let proxy = proxy(&raw.value.proxy, &path, report);
+    let proxy_may_be_remote = insecure
+        || base_url
+            .as_ref()
+            .is_none_or(|url| url.starts_with("https:"));
+    let proxy = proxy(&raw.value.proxy, &path, proxy_may_be_remote, report);
     Some(Workspace {
         name: WorkspaceName(name.value.as_str().into()),
         base_url: base_url?,
@@ -194,14 +198,23 @@ fn ca_file(key: &Key<String>, report: &Report) -> Option<PathBuf> {
 
 /// `Some(None)`: there is none.
 #[expect(clippy::option_option, reason = "outside: refused; inside: not given")]
-fn proxy(key: &Key<String>, path: &str, report: &mut Report) -> Option<Option<String>> {
+fn proxy(
+    key: &Key<String>,
+    path: &str,
+    may_be_remote: bool,
+    report: &mut Report,
+) -> Option<Option<String>> {
     let At { value, at } = match key {
         Key::Absent => return Some(None),
         Key::Bad => return None,
         Key::Given(given) => given,
     };
     let problem = match HttpUrl::parse(value) {
-        Ok(url) if !url.has_path => return Some(Some(url.text)),
+        Ok(url) if !url.has_path && (may_be_remote || url.is_loopback) => {
+            return Some(Some(url.text));
+        }
+        Ok(url) if !url.has_path => Problem::new("plain http through a proxy shows it the key")
+            .hint("leave the proxy out, use https, or say `insecure: true`"),
         Ok(_) => Problem::new("a proxy's address has no path").hint("write http://HOST:PORT"),
         Err(problem) => problem,
     };

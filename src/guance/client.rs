@@ -257,12 +257,18 @@ fn endpoint(workspace: &Workspace) -> Result<Url, ClientError> {
     url.set_path(&path);
     match url.scheme() {
         "https" => Ok(url),
-        "http" if workspace.insecure || is_loopback(&url) => Ok(url),
+        "http" if workspace.insecure || (is_loopback(&url) && stays_here(workspace)) => Ok(url),
         "http" => Err(ClientError::PlainHttp {
             workspace: workspace.name.clone(),
         }),
         scheme => Err(bad(format!("has the scheme {scheme}"))),
     }
+}
+
+/// Whether no proxy elsewhere would carry what is meant for this machine.
+fn stays_here(workspace: &Workspace) -> bool {
+    let proxy = workspace.proxy.as_deref();
+    proxy.is_none_or(|proxy| Url::parse(proxy).is_ok_and(|url| is_loopback(&url)))
 }
 
 fn is_loopback(url: &Url) -> bool {

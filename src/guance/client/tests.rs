@@ -60,6 +60,21 @@ fn plain_http_is_for_this_machine_only_unless_the_configuration_insists() {
 }
 
 #[test]
+fn plain_http_to_this_machine_does_not_go_by_another_ones_proxy() {
+    let by = |proxy: &str| Workspace {
+        proxy: Some(proxy.to_owned()),
+        ..workspace("http://127.0.0.1:8080")
+    };
+    assert!(client(by("http://127.0.0.1:3128")).is_ok());
+    assert!(refused(by("http://proxy.example.com:3128")).contains("plain http"));
+    let insecure = Workspace {
+        insecure: true,
+        ..by("http://proxy.example.com:3128")
+    };
+    assert!(client(insecure).is_ok());
+}
+
+#[test]
 fn a_base_url_that_cannot_be_called_is_refused_and_shows_no_password() {
     for bad in [
         "",
