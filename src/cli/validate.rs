@@ -42,6 +42,7 @@ pub(super) fn execute(arguments: &Arguments, global: &Global) -> Result<Exit, Fa
     let now = Clock::system().now();
     let mut warnings = loaded.warnings.clone();
     warnings.extend(loaded.exhausted(now));
+    warnings.extend(loaded.uncovered(now));
     let severity = if arguments.strict { "error" } else { "warning" };
     for warning in &warnings {
         printer.complain(&warned(warning, severity));

@@ -16,7 +16,7 @@ macro_rules! refuse_keys {
         if $keys.catchup.value() == Some(&CatchupWord::All) {
             refuse(&mut $keys.catchup, "catchup", "`latest` and `none` are", $path, $report);
         }
-        refuse_keys!($keys, $path, $report, except, only_on, spread, max_catchup, budget, notify);
+        refuse_keys!($keys, $path, $report, max_catchup, budget, notify);
     };
     ($keys:ident, $path:ident, $report:ident, $($key:ident),+) => {
         $(refuse(&mut $keys.$key, stringify!($key), "remove it", $path, $report);)+

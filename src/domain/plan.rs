@@ -68,6 +68,7 @@ pub fn live(
         .ticks(after, now)
         .map(|tick| match (tick.kind, overlap) {
             (TickKind::SkippedByGap, _) => Planned::skipped(tick.at, Reason::DstGap),
+            (TickKind::Excluded, _) => Planned::skipped(tick.at, Reason::Excluded),
             (TickKind::Fire, Overlap::Skip) if occupied => {
                 Planned::skipped(tick.at, Reason::Overlap)
             }
@@ -103,7 +104,7 @@ pub fn late(
     let mut planned = Vec::new();
     let mut ticks = schedule.ticks(span.from, span.until).peekable();
     while let Some(tick) = ticks.next() {
-        // A later tick that a change of the clocks took away runs nothing, and takes nobody's place.
+        // A later tick that the clocks or a calendar took away runs nothing, and takes nobody's place.
         let superseded = || {
             let mut later = schedule.ticks(tick.at, span.until);
             later.any(|later| later.kind == TickKind::Fire)
@@ -111,6 +112,7 @@ pub fn late(
         let within = Duration::try_from(now.duration_since(tick.at)).is_ok_and(|age| age <= window);
         planned.push(match (tick.kind, catchup) {
             (TickKind::SkippedByGap, _) => Planned::skipped(tick.at, Reason::DstGap),
+            (TickKind::Excluded, _) => Planned::skipped(tick.at, Reason::Excluded),
             (TickKind::Fire, Catchup::Latest) if within && !superseded() => {
                 Planned::waiting(tick.at, Trigger::Catchup, Reason::InFlight)
             }
