@@ -79,7 +79,7 @@ impl Definition {
 
     /// How much later than its tick a run is due, in microseconds. The window is cut where another
     /// tick follows within it; `next_us` is that tick where it is known already.
-    pub(super) fn delay_us(&self, tick_us: i64, next_us: Option<i64>) -> i64 {
+    pub fn delay_us(&self, tick_us: i64, next_us: Option<i64>) -> i64 {
         if self.spread_us == 0 {
             return 0;
         }

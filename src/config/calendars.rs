@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use super::error::{Position, Problem, Report, quoted};
@@ -66,11 +67,12 @@ impl Calendars {
         }
     }
 
-    /// The names there are.
+    /// The names of those that can be read.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        let own = self.own.iter().filter(|(_, calendar)| calendar.is_some());
         BUILT_IN
             .into_iter()
-            .chain(self.own.keys().map(String::as_str))
+            .chain(own.map(|(name, _)| name.as_str()))
     }
 }
 
@@ -103,16 +105,8 @@ fn own(
         return None;
     };
     let found = main.parent().unwrap_or(Path::new("")).join(ics);
-    if fs::metadata(&found).is_ok_and(|file| file.is_file() && file.len() > ics::MAX_BYTES) {
-        let problem = Problem::new(format!(
-            "the file is larger than {} MiB",
-            ics::MAX_BYTES >> 20
-        ));
-        report.error(
-            *at,
-            format!("{path}.ics"),
-            problem.hint("leave out the past"),
-        );
+    if let Err(problem) = look_at(&found) {
+        report.error(*at, format!("{path}.ics"), problem);
         return None;
     }
     let number = report.add_file(&found);
@@ -144,6 +138,27 @@ fn own(
             }
             None
         }
+    }
+}
+
+/// Whether there is such a file, and a small one. Told where it is named, and without its path: a
+/// secret may stand in any place it does not belong.
+fn look_at(path: &Path) -> Result<(), Problem> {
+    match fs::metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let problem = Problem::new("there is no such file");
+            Err(problem.hint("check the path; a relative one counts from this file's directory"))
+        }
+        Err(error) => Err(Problem::new(format!("the file cannot be read: {error}"))),
+        Ok(file) if !file.is_file() => {
+            Err(Problem::new("this is not a regular file").hint("name a file"))
+        }
+        Ok(file) if file.len() > ics::MAX_BYTES => {
+            let limit = ics::MAX_BYTES >> 20;
+            let problem = Problem::new(format!("the file is larger than {limit} MiB"));
+            Err(problem.hint("leave out the past"))
+        }
+        Ok(_) => Ok(()),
     }
 }
 

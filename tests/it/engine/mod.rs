@@ -1,5 +1,6 @@
 //! The engine against the contract, on a clock moved by hand: real ledger, real wire, no sleeps.
 
+mod calendars;
 mod catchup;
 mod clock;
 mod crash;
@@ -12,5 +13,6 @@ mod reload;
 mod retries;
 mod sandbox;
 mod secrets;
+mod spread;
 mod stop;
 mod ticks;
