@@ -60,10 +60,7 @@ impl DayList {
     ///
     /// # Errors
     /// The first name that is none of a calendar.
-    pub fn new<'i>(
-        items: &'i [Item],
-        named: impl Fn(&str) -> Option<Calendar>,
-    ) -> Result<Self, &'i str> {
+    pub fn new(items: &[Item], named: impl Fn(&str) -> Option<Calendar>) -> Result<Self, &str> {
         let mut list = Self::default();
         let mut ranges = Vec::new();
         for item in items {

@@ -304,7 +304,8 @@ impl Schedule {
     }
 }
 
-/// The parsed rules are left out: their sets are long and follow from what is shown.
+/// The parsed rules are left out: their sets are long and follow from what is shown; so are the days,
+/// which a job's definition has in words.
 impl fmt::Debug for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Schedule")
@@ -313,7 +314,6 @@ impl fmt::Debug for Schedule {
             .field("dst", &self.0.dst)
             .field("starts_at", &self.0.starts_at)
             .field("ends_at", &self.0.ends_at)
-            .field("days", &self.0.days)
             .finish_non_exhaustive()
     }
 }

@@ -59,6 +59,11 @@ fn a_tick_is_excluded_by_its_date_in_the_zone_of_the_job() {
             ("2026-10-01T16:00:00Z".to_owned(), Fire),
         ]
     );
+    let note = shanghai.explain(&shanghai.next_after(at("2026-09-30T16:00:00Z")).unwrap());
+    assert_eq!(
+        note.as_deref(),
+        Some("a day that except or only_on excludes")
+    );
     let every = schedule("@every 12h", "Asia/Shanghai", Dst::default(), days());
     assert_eq!(
         kinds(&every, "2026-09-30T11:00:00Z", "2026-10-01T12:00:00Z"),
