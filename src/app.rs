@@ -8,6 +8,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -166,7 +167,7 @@ impl Daemon {
     /// # Errors
     /// See [`AppError`].
     pub async fn start(options: Options, clock: Clock) -> Result<Self, AppError> {
-        let (config, jobs) = load(&options.config)?;
+        let (config, jobs) = load(&options.config, clock.now())?;
         let DatabaseUrl::Sqlite(path) = Environment::process()
             .database(options.database.as_deref(), Some(&config.database))
             .map_err(AppError::Database)?;
@@ -211,7 +212,7 @@ impl Daemon {
     /// Takes over the file as it is now, or keeps what runs and says why.
     async fn reload(&mut self) {
         self.systemd.reloading();
-        match load(&self.options.config) {
+        match load(&self.options.config, self.clock.now()) {
             Ok((config, jobs)) => match self.engine.reload(jobs, "SIGHUP").await {
                 Ok(difference) => {
                     self.drain = config.drain_timeout;
@@ -256,9 +257,9 @@ impl Daemon {
 }
 
 /// Reads and resolves everything, or nothing.
-fn load(path: &Path) -> Result<(Config, JobSet), AppError> {
+fn load(path: &Path, now: Timestamp) -> Result<(Config, JobSet), AppError> {
     let loaded = config::load(path).map_err(AppError::Config)?;
-    for warning in &loaded.warnings {
+    for warning in loaded.warnings.iter().chain(&loaded.uncovered(now)) {
         tracing::warn!("{warning}");
     }
     let secrets = config::resolve(&loaded.config).map_err(AppError::Secrets)?;

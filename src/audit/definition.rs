@@ -5,7 +5,8 @@ use std::fmt;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
-use super::expression::{Expression, instant};
+use super::days::ExcludedDays;
+use super::expression::{Expression, instant, interval};
 
 /// A definition, read from the ledger.
 #[derive(Debug)]
@@ -21,6 +22,9 @@ pub struct Definition {
     /// The bounds, inclusive, in microseconds since the epoch.
     pub(super) starts_us: Option<i64>,
     pub(super) ends_us: Option<i64>,
+    pub(super) excluded: ExcludedDays,
+    /// No run is due later after its tick than this; zero: each is due at its tick.
+    pub(super) spread_us: i64,
 }
 
 /// What becomes of a fixed time that the wall clock jumps over.
@@ -88,6 +92,12 @@ impl Definition {
             },
             starts_us: bound("starts_at")?,
             ends_us: bound("ends_at")?,
+            excluded: ExcludedDays::read(&json)?,
+            spread_us: match &json["spread"] {
+                Value::Null => 0,
+                Value::String(text) => interval(text)?,
+                _ => return Err(lacks("spread")),
+            },
             name: name.to_owned(),
         })
     }

@@ -120,7 +120,7 @@ fn sorted(field: &Field, text: &str, job: &str) -> Result<Vec<i64>, Unreadable> 
 }
 
 /// A duration like `300ms`, `90s` or `1h30m`, in microseconds.
-fn interval(text: &str) -> Result<i64, Unreadable> {
+pub(super) fn interval(text: &str) -> Result<i64, Unreadable> {
     let refused = || Unreadable(format!("`{text}` is no duration"));
     let mut total: i64 = 0;
     let mut rest = text;

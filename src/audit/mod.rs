@@ -11,6 +11,7 @@
 //! kept, the rest are counted ([`Findings`]).
 
 mod calendar;
+mod days;
 mod definition;
 mod expression;
 mod field;

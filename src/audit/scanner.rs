@@ -8,9 +8,11 @@
 
 use std::iter::Peekable;
 
+use sha2::{Digest, Sha256};
+
 use super::definition::{Definition, Gap, Overlap};
 use super::expression::{Cron, Expression};
-use super::zone::{Span, spans};
+use super::zone::{Span, offset_at, spans};
 
 /// The first instant that has ticks, in microseconds: the epoch.
 const FIRST_US: i64 = 0;
@@ -33,6 +35,8 @@ pub enum TickKind {
     Fire,
     /// The wall clock jumped over it and `dst.gap` is `skip`: its instant is the jump's end.
     SkippedByGap,
+    /// It is on a day that `except` or `only_on` leaves out.
+    Excluded,
 }
 
 type Stream<'a> = Peekable<Box<dyn Iterator<Item = Tick> + Send + 'a>>;
@@ -40,6 +44,7 @@ type Stream<'a> = Peekable<Box<dyn Iterator<Item = Tick> + Send + 'a>>;
 /// The ticks of a definition in a span of time, ascending, each instant once: the union over its
 /// expressions, in which firing wins over skipping.
 pub struct Ticks<'a> {
+    definition: &'a Definition,
     streams: Vec<Stream<'a>>,
 }
 
@@ -57,7 +62,38 @@ impl Iterator for Ticks<'_> {
                 }
             }
         }
+        if self.definition.excludes(at_us) {
+            kind = TickKind::Excluded;
+        }
         Some(Tick { at_us, kind })
+    }
+}
+
+impl Definition {
+    /// Whether the day is left out on which the wall clock shows an instant.
+    fn excludes(&self, at_us: i64) -> bool {
+        let second = at_us.div_euclid(1_000_000);
+        self.excluded
+            .hold(|| second + offset_at(&self.zone, second))
+    }
+
+    /// How much later than its tick a run is due, in microseconds. The window is cut where another
+    /// tick follows within it; `next_us` is that tick where it is known already.
+    pub fn delay_us(&self, tick_us: i64, next_us: Option<i64>) -> i64 {
+        if self.spread_us == 0 {
+            return 0;
+        }
+        let next_us = next_us.or_else(|| {
+            let within = tick_us.saturating_add(self.spread_us);
+            ticks(self, tick_us, within).next().map(|next| next.at_us)
+        });
+        let gap_us = next_us.map_or(i64::MAX, |next| next - tick_us);
+        let digest = Sha256::digest(format!("spread\0{}", self.name));
+        // Big-endian, taken modulo the window digit by digit.
+        let window = i128::from(self.spread_us.min(gap_us).max(1));
+        let digits = digest.iter().take(8);
+        let delay = digits.fold(0, |rest, digit| (rest * 256 + i128::from(*digit)) % window);
+        i64::try_from(delay).unwrap_or(0)
     }
 }
 
@@ -70,6 +106,7 @@ pub fn ticks(definition: &Definition, after_us: i64, through_us: i64) -> Ticks<'
     let last = last.min(definition.ends_us.unwrap_or(i64::MAX));
     if !definition.enabled || first > last {
         return Ticks {
+            definition,
             streams: Vec::new(),
         };
     }
@@ -102,7 +139,10 @@ pub fn ticks(definition: &Definition, after_us: i64, through_us: i64) -> Ticks<'
             stream.peekable()
         })
         .collect();
-    Ticks { streams }
+    Ticks {
+        definition,
+        streams,
+    }
 }
 
 /// The ticks of one expression in one span, within `first..=last`, in seconds: what became of the

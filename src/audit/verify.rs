@@ -151,7 +151,7 @@ struct JobAudit<'t, 'h> {
     timeline: &'t Timeline<'h>,
     horizon_us: Option<i64>,
     circumstances: Circumstances<'t>,
-    ticks: Box<dyn Iterator<Item = (Tick, &'t Interval<'h>)> + Send + 't>,
+    ticks: Peekable<Box<dyn Iterator<Item = (Tick, &'t Interval<'h>)> + Send + 't>>,
     /// The first tick that is not behind the runs seen so far, and whether it has its run.
     current: Option<(Tick, &'t Interval<'h>)>,
     met: bool,
@@ -166,7 +166,7 @@ impl<'t, 'h> JobAudit<'t, 'h> {
         horizon_us: Option<i64>,
         circumstances: Circumstances<'t>,
     ) -> Self {
-        let mut ticks = timeline.ticks();
+        let mut ticks = timeline.ticks().peekable();
         Self {
             job,
             timeline,
@@ -221,7 +221,10 @@ impl<'t, 'h> JobAudit<'t, 'h> {
         match self.current {
             Some((tick, interval)) if tick.at_us == run.scheduled_us => {
                 self.met = true;
-                if let Some(what) = tick_fault(tick, interval, run) {
+                for what in tick_fault(tick, interval, run)
+                    .into_iter()
+                    .chain(self.due_fault(tick, interval, run))
+                {
                     report.inconsistent.add(|| self.finding(run, what));
                 }
             }
@@ -231,6 +234,27 @@ impl<'t, 'h> JobAudit<'t, 'h> {
                 }
             }
         }
+    }
+
+    /// What is wrong with the instant at which a tick's run is due.
+    fn due_fault(
+        &mut self,
+        tick: Tick,
+        interval: &Interval<'_>,
+        run: &AuditedRun,
+    ) -> Option<String> {
+        let definition = interval.definition.as_ref()?;
+        let next = self.ticks.peek();
+        let next = next.filter(|(_, other)| std::ptr::eq(*other, interval));
+        let delay_us = definition.delay_us(tick.at_us, next.map(|(next, _)| next.at_us));
+        let due_us = tick.at_us + delay_us;
+        (run.due_us != due_us).then(|| {
+            format!(
+                "it is due at {:.3}, and by the job's spread it should be at {:.3}",
+                timestamp(run.due_us),
+                timestamp(due_us)
+            )
+        })
     }
 
     /// Leaves the current tick behind: with its run, in a gap, or as a hole.
@@ -311,7 +335,15 @@ fn tick_fault(tick: Tick, interval: &Interval<'_>, run: &AuditedRun) -> Option<S
     }
     let is_dst_gap = run.state == Word::Known(RunState::Skipped)
         && run.reason == Some(Word::Known(Reason::DstGap));
+    let is_excluded = run.state == Word::Known(RunState::Skipped)
+        && run.reason == Some(Word::Known(Reason::Excluded));
     match tick.kind {
+        TickKind::Excluded if !is_excluded => {
+            Some("its day is excluded, and it is not `skipped/excluded`".to_owned())
+        }
+        TickKind::Fire | TickKind::SkippedByGap if is_excluded => {
+            Some("it is `skipped/excluded`, and its day is not".to_owned())
+        }
         TickKind::SkippedByGap if !is_dst_gap => {
             Some("the wall clock jumped over its tick, and it is not `skipped/dst_gap`".to_owned())
         }

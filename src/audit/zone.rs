@@ -90,7 +90,8 @@ fn change_after(zone: &TimeZone, instant: i64, offset: i64) -> Option<(i64, i64)
         .find(|(_, after)| *after != offset)
 }
 
-fn offset_at(zone: &TimeZone, instant: i64) -> i64 {
+/// The offset at an instant, in seconds east.
+pub(super) fn offset_at(zone: &TimeZone, instant: i64) -> i64 {
     zone.to_offset(timestamp(instant)).seconds().into()
 }
 

@@ -117,10 +117,12 @@ pub(super) async fn add_last_runs(
     Ok(())
 }
 
-/// The instants after `now` at which the schedule fires, without those that a gap swallows.
+/// The instants after `now` at which the schedule fires, without those that a gap swallows
+/// or a calendar excludes.
 pub(super) fn fires(schedule: &Schedule, now: Timestamp) -> impl Iterator<Item = Timestamp> {
-    let ticks = schedule.ticks(now, Timestamp::MAX);
-    ticks
+    let next = |schedule: &Schedule, t| schedule.next_kept_after(t);
+    let (first, schedule) = (next(schedule, now), schedule.clone());
+    std::iter::successors(first, move |tick| next(&schedule, tick.at))
         .filter(|tick| tick.kind == TickKind::Fire)
         .map(|tick| tick.at)
 }

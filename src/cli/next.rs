@@ -153,13 +153,13 @@ fn pointed(error: &ScheduleError, expressions: &[String]) -> String {
 }
 
 /// The soonest `count` fires of all sources, in the order of time. Ticks that a change of the clocks
-/// swallows are among them and do not count.
+/// swallows are among them and do not count; those that a calendar excludes are not.
 fn fires(sources: &[Source], from: Timestamp, count: usize) -> Vec<(&Source, Tick)> {
     // Of each source only its next tick is in the heap; ties go by the order of the sources.
     let mut heap: BinaryHeap<Reverse<(Timestamp, usize)>> = BinaryHeap::new();
     let mut pending: Vec<Option<Tick>> = Vec::with_capacity(sources.len());
     for (index, source) in sources.iter().enumerate() {
-        let tick = source.schedule.next_after(from);
+        let tick = source.schedule.next_kept_after(from);
         heap.extend(tick.map(|tick| Reverse((tick.at, index))));
         pending.push(tick);
     }
@@ -169,7 +169,7 @@ fn fires(sources: &[Source], from: Timestamp, count: usize) -> Vec<(&Source, Tic
         && let Some(Reverse((at, index))) = heap.pop()
     {
         let source = &sources[index];
-        let next = source.schedule.next_after(at);
+        let next = source.schedule.next_kept_after(at);
         heap.extend(next.map(|tick| Reverse((tick.at, index))));
         if let Some(tick) = std::mem::replace(&mut pending[index], next) {
             counted += usize::from(tick.kind == TickKind::Fire);

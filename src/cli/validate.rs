@@ -43,6 +43,7 @@ pub(super) fn execute(arguments: &Arguments, global: &Global) -> Result<Exit, Fa
     let now = Clock::system().now();
     let mut warnings = loaded.warnings.clone();
     warnings.extend(loaded.exhausted(now));
+    warnings.extend(loaded.uncovered(now));
     let severity = if arguments.strict { "error" } else { "warning" };
     let unresolved = unresolved(&loaded.config);
     let missing = unresolved.iter().map(|secret| missing(secret, &file));

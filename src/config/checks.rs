@@ -1,6 +1,8 @@
 //! The values of a job, one check each. All are made before any is given up on, so that all that
 //! is wrong is told at once.
 
+use jiff::civil::date;
+
 use super::definition::Definition;
 use super::draft::Draft;
 use super::error::{Position, Problem, nearest, quoted};
@@ -8,6 +10,7 @@ use super::jobs::Maker;
 use super::read::{At, Key};
 use super::value::place;
 use super::{kwargs, lint};
+use crate::domain::calendar::YEARS;
 use crate::domain::expect::{ExpectError, Expectation};
 use crate::domain::schedule::Schedule;
 use crate::domain::secret::SecretRef;
@@ -132,7 +135,12 @@ impl Maker<'_> {
         draft: &Draft<'_>,
         definition: &Definition,
     ) -> Option<Schedule> {
-        let errors = match definition.schedule() {
+        // What is wrong with the lists was told item by item.
+        let days = definition.days().ok()?;
+        if days.first_open_day(date(*YEARS.start(), 1, 1)).is_none() {
+            self.no_day(draft);
+        }
+        let errors = match definition.schedule(days) {
             Ok(schedule) => return Some(schedule),
             Err(errors) => errors,
         };
@@ -159,6 +167,18 @@ impl Maker<'_> {
             draft.error(self.report, at, &key, problem);
         }
         None
+    }
+
+    fn no_day(&mut self, draft: &Draft<'_>) {
+        let raw = &draft.raw;
+        let (key, list) = if raw.except.given().is_some() {
+            ("except", &raw.except)
+        } else {
+            ("only_on", &raw.only_on)
+        };
+        let problem = Problem::new("except and only_on leave no day at all")
+            .hint("leave some, or write enabled: false");
+        draft.error(self.report, place(list, draft.at), key, problem);
     }
 
     pub(super) fn secret_kwargs(&mut self, draft: &Draft<'_>) -> Vec<(String, SecretRef)> {

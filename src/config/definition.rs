@@ -14,6 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 use super::quantity::{format_duration, parse_duration};
+use crate::domain::calendar::{Calendar, Dates, DayList, DayRules, Item};
 use crate::domain::expect::Expectation;
 use crate::domain::job::{Catchup, DefinitionHash, Job, JobName, Overlap, RetryPolicy, ReturnType};
 use crate::domain::json::Json;
@@ -48,6 +49,16 @@ pub(super) struct Definition {
     pub(super) starts_at: Option<InstantText>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) ends_at: Option<InstantText>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) except: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) only_on: Vec<String>,
+    /// The calendars that the two lists name, so that nothing but this text is needed to know the
+    /// job's ticks.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) calendars: BTreeMap<String, CalendarText>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) spread: Option<DurationText>,
     pub(super) overlap: OverlapText,
     pub(super) catchup: CatchupText,
     pub(super) catchup_window: DurationText,
@@ -112,6 +123,50 @@ pub(super) struct RetryText {
     pub(super) jitter: f64,
     pub(super) on: Vec<String>,
     pub(super) into_next_tick: bool,
+}
+
+/// A named calendar: its weekdays without some dates, and with some more.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CalendarText {
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    weekdays: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    without: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    dates: Vec<String>,
+}
+
+impl From<&Calendar> for CalendarText {
+    fn from(calendar: &Calendar) -> Self {
+        let texts = |dates: &Dates| dates.iter().map(ToString::to_string).collect();
+        Self {
+            weekdays: calendar.weekdays.names().map(str::to_owned).collect(),
+            without: texts(&calendar.without),
+            dates: texts(&calendar.dates),
+        }
+    }
+}
+
+impl CalendarText {
+    fn read(&self) -> Result<Calendar, &'static str> {
+        let none = |_: &str| None;
+        let list = |texts: &[String]| day_list(texts, none);
+        Ok(Calendar {
+            weekdays: list(&self.weekdays)?.weekdays,
+            without: list(&self.without)?.dates,
+            dates: list(&self.dates)?.dates,
+        })
+    }
+}
+
+fn day_list(
+    texts: &[String],
+    named: impl Fn(&str) -> Option<Calendar>,
+) -> Result<DayList, &'static str> {
+    let items: Result<Vec<Item>, _> = texts.iter().map(|text| Item::parse(text)).collect();
+    let items = items.map_err(|error| error.message)?;
+    DayList::new(&items, named).map_err(|_| "names a calendar that is not among its calendars")
 }
 
 /// A duration in its one spelling.
@@ -202,9 +257,25 @@ impl Definition {
         serde_json::to_string(self)
     }
 
+    /// On which days it is due.
+    pub(super) fn days(&self) -> Result<DayRules, &'static str> {
+        let mut calendars = BTreeMap::new();
+        for (name, text) in &self.calendars {
+            calendars.insert(name.as_str(), text.read()?);
+        }
+        let list = |texts: &[String]| day_list(texts, |name| calendars.get(name).cloned());
+        Ok(DayRules {
+            except: list(&self.except)?,
+            only_on: match self.only_on.as_slice() {
+                [] => None,
+                texts => Some(list(texts)?),
+            },
+        })
+    }
+
     /// When the job is due.
-    pub(super) fn schedule(&self) -> Result<Schedule, Vec<ScheduleError>> {
-        Schedule::parse(&ScheduleSpec {
+    pub(super) fn schedule(&self, days: DayRules) -> Result<Schedule, Vec<ScheduleError>> {
+        let spec = ScheduleSpec {
             expressions: &self.schedule,
             timezone: &self.timezone,
             dst: Dst {
@@ -221,7 +292,13 @@ impl Definition {
             starts_at: self.starts_at.map(|instant| instant.0),
             ends_at: self.ends_at.map(|instant| instant.0),
             job: &self.name,
-        })
+        };
+        Schedule::parse_on(&spec, days)
+    }
+
+    /// How much later than its tick a run may be due.
+    pub(super) fn spread(&self) -> Duration {
+        self.spread.map_or(Duration::ZERO, |spread| spread.0)
     }
 
     /// What becomes of ticks nobody was there for.
@@ -278,7 +355,10 @@ pub enum Unreadable {
 /// See [`Unreadable`]; the ledger holds a definition that this version did not write.
 pub fn read(text: &str) -> Result<Job, Unreadable> {
     let definition: Definition = serde_json::from_str(text)?;
-    let schedule = definition.schedule().map_err(|errors| {
+    let days = definition
+        .days()
+        .map_err(|why| unreadable("except or only_on", why))?;
+    let schedule = definition.schedule(days).map_err(|errors| {
         let messages: Vec<String> = errors.into_iter().map(|error| error.message).collect();
         unreadable("schedule", messages.join("; "))
     })?;
@@ -293,6 +373,7 @@ pub fn read(text: &str) -> Result<Job, Unreadable> {
         .collect();
     let (overlap, catchup) = (definition.overlap(), definition.catchup());
     let max_catchup = definition.max_catchup();
+    let spread = definition.spread();
     Ok(Job {
         name: JobName::parse(&definition.name)
             .ok_or_else(|| unreadable("name", definition.name.clone()))?,
@@ -309,6 +390,7 @@ pub fn read(text: &str) -> Result<Job, Unreadable> {
             .map(return_type)
             .transpose()?,
         schedule,
+        spread,
         overlap,
         catchup,
         catchup_window: definition.catchup_window.0,

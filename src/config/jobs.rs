@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::calendars::Calendars;
+use super::days::{BuiltIn, DayTexts};
 use super::definition::{
     self, CatchupText, Definition, DstText, DurationText, GapText, InstantText, KwargsText,
     OverlapText, RepeatText,
@@ -36,7 +38,10 @@ pub(super) struct Maker<'a> {
     /// Whether there is such a workspace; those with faults are among them.
     pub(super) workspaces: &'a [String],
     pub(super) defaults: raw::Defaults,
+    pub(super) calendars: &'a Calendars,
     pub(super) report: &'a mut Report,
+    /// Ranges of dates in the calendars that jobs name, each counted with every job.
+    pub(super) ranges: usize,
     names: HashMap<String, Position>,
     compiled: usize,
     /// Looked up once, when the first zone is unknown.
@@ -47,12 +52,15 @@ pub(super) struct Maker<'a> {
 pub(super) struct Made {
     pub(super) job: Job,
     pub(super) schedule_at: Option<Position>,
+    /// Where it names a calendar of funcron's own.
+    pub(super) built_in: Option<BuiltIn>,
 }
 
 impl<'a> Maker<'a> {
     pub(super) fn new(
         trees: &'a [Option<Tree>],
         workspaces: &'a [String],
+        calendars: &'a Calendars,
         mut defaults: raw::Defaults,
         report: &'a mut Report,
     ) -> Self {
@@ -68,7 +76,9 @@ impl<'a> Maker<'a> {
             trees,
             workspaces,
             defaults,
+            calendars,
             report,
+            ranges: 0,
             names: HashMap::new(),
             compiled: 0,
             zones: None,
@@ -92,15 +102,18 @@ impl<'a> Maker<'a> {
         }
         self.bounds(&mut draft);
         let checked = self.check(name, &draft);
+        let days = self.days(&draft);
+        let built_in = days.built_in.clone();
         let (expressions, schedule_at) = self.expressions(&draft)?;
         let is_manual = expressions.iter().all(|text| text.trim() == "@manual");
-        let definition = fill(&mut draft, &checked, expressions);
+        let definition = fill(&mut draft, &checked, days, expressions);
         let schedule = self.schedule(&draft, &definition)?;
         let text = self.definition_text(&draft, &definition)?;
         let job = assemble(draft, checked, schedule, &definition, text)?;
         Some(Made {
             job,
             schedule_at: (!is_manual).then_some(schedule_at),
+            built_in,
         })
     }
 
@@ -197,7 +210,12 @@ struct Checked {
 
 /// Fills every default in. What has a fault is empty: the definition then only serves to look at
 /// the schedule. Takes the kwargs out of the draft, which may be large.
-fn fill(draft: &mut Draft<'_>, checked: &Checked, schedule: Vec<String>) -> Definition {
+fn fill(
+    draft: &mut Draft<'_>,
+    checked: &Checked,
+    days: DayTexts,
+    schedule: Vec<String>,
+) -> Definition {
     let kwargs = std::mem::replace(&mut draft.kwargs, Json::Null);
     let raw = &draft.raw;
     let instant = |key: &Key<Instant>| key.value().map(|instant| InstantText(instant.0));
@@ -225,6 +243,14 @@ fn fill(draft: &mut Draft<'_>, checked: &Checked, schedule: Vec<String>) -> Defi
         dst: dst(raw),
         starts_at: instant(&raw.starts_at),
         ends_at: instant(&raw.ends_at),
+        except: days.except,
+        only_on: days.only_on,
+        calendars: days.calendars,
+        spread: raw
+            .spread
+            .value()
+            .filter(|spread| !spread.0.is_zero())
+            .map(|spread| DurationText(spread.0)),
         overlap: overlap(raw),
         catchup: match raw.catchup.value() {
             Some(CatchupWord::None) => CatchupText::None,
@@ -268,6 +294,7 @@ fn assemble(
         secret_kwargs: checked.secret_kwargs,
         return_type: return_type(&draft.raw),
         schedule,
+        spread: definition.spread(),
         overlap: definition.overlap(),
         catchup: definition.catchup(),
         catchup_window: definition.catchup_window.0,

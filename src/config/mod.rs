@@ -9,7 +9,7 @@
 //! Invariants: no message holds a secret; nothing panics; the work and the memory are bounded
 //! whatever the files hold (guarantee G7); a key is read, or refused, never ignored.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,12 +17,15 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 mod build;
+mod calendars;
 mod checks;
+mod days;
 pub mod definition;
 mod draft;
 mod environment;
 mod error;
 mod file;
+mod ics;
 mod jobs;
 mod kwargs;
 mod lint;
@@ -51,9 +54,12 @@ pub use secrets::{Secrets, Unresolved, resolve, resolve_in};
 pub use url::DatabaseUrl;
 pub use zone::zone_data;
 
+use crate::domain::calendar::COVERED;
 use crate::domain::job::Job;
 use crate::domain::workspace::{Workspace, WorkspaceName};
 use build::Budget;
+use calendars::Calendars;
+use days::BuiltIn;
 use error::{Position, Problem, Report};
 use read::{At, Context, Key, Named, Read};
 use scalar::Scalar;
@@ -84,6 +90,8 @@ pub struct Loaded {
     pub files: Vec<PathBuf>,
     /// Where the schedule of each job stands; none of a job of manual starts alone.
     schedules: Vec<Option<Position>>,
+    /// The calendar of funcron's own that each job names, if it does.
+    built_in: Vec<Option<BuiltIn>>,
 }
 
 impl Loaded {
@@ -95,22 +103,62 @@ impl Loaded {
             .iter()
             .zip(&self.schedules)
             .filter_map(|(job, at)| Some((job, (*at)?)))
-            .filter(|(job, _)| job.schedule.is_exhausted_at(now))
-            .map(|(job, at)| Diagnostic {
-                file: self
-                    .files
-                    .get(usize::from(at.file))
-                    .cloned()
-                    .unwrap_or_default(),
-                line: at.line,
-                column: at.column,
-                path: format!("jobs.{}.schedule", job.name),
-                message: "the schedule has no tick left".to_owned(),
-                hint: Some("remove the job, or give it a new schedule".to_owned()),
-                severity: Severity::Warning,
+            .filter(|(job, _)| job.schedule.next_kept_after(now).is_none())
+            .map(|(job, at)| {
+                let problem = Problem::new("the schedule has no tick left")
+                    .hint("remove the job, or give it a new schedule");
+                self.warning(at, format!("jobs.{}.schedule", job.name), problem)
             })
             .collect()
     }
+
+    /// Warnings of jobs that come, within [`AHEAD`] of `now`, to days that the built-in calendar
+    /// they name does not know. Apart from the others for the same reason.
+    pub fn uncovered(&self, now: Timestamp) -> Vec<Diagnostic> {
+        let named = self.config.jobs.iter().zip(&self.built_in);
+        let mut told = BTreeSet::new();
+        named
+            .filter_map(|(job, built_in)| Some((job, built_in.as_ref()?)))
+            .filter(|(job, _)| comes_to_uncovered_days(job, now))
+            // One in `defaults` is told once.
+            .filter(|(_, built_in)| told.insert(built_in.path.clone()))
+            .map(|(_, built_in)| {
+                let message = format!(
+                    "{} knows the days up to {}; later ones are told by their weekday alone",
+                    built_in.name,
+                    COVERED.end()
+                );
+                let problem = Problem::new(message)
+                    .hint("install a release that knows more, or list those days yourself");
+                self.warning(built_in.at, built_in.path.clone(), problem)
+            })
+            .collect()
+    }
+
+    fn warning(&self, at: Position, path: String, problem: Problem) -> Diagnostic {
+        let file = self.files.get(usize::from(at.file));
+        Diagnostic {
+            file: file.cloned().unwrap_or_default(),
+            line: at.line,
+            column: at.column,
+            path,
+            message: problem.message,
+            hint: problem.hint,
+            severity: Severity::Warning,
+        }
+    }
+}
+
+/// How far [`Loaded::uncovered`] looks ahead.
+pub const AHEAD: Duration = Duration::from_secs(31 * 86_400);
+
+fn comes_to_uncovered_days(job: &Job, now: Timestamp) -> bool {
+    let zone = job.schedule.timezone();
+    let Ok(covered) = zone.to_timestamp(COVERED.end().at(23, 59, 59, 0)) else {
+        return false;
+    };
+    let next = job.schedule.next_after(covered.max(now));
+    job.enabled && next.is_some_and(|tick| tick.at.duration_since(now).unsigned_abs() <= AHEAD)
 }
 
 /// Reads a configuration and the files it includes.
@@ -152,6 +200,7 @@ struct Loader {
     left: u64,
     trees: Vec<Option<Tree>>,
     workspaces: Vec<(At<String>, Key<raw::Workspace>)>,
+    calendars: Calendars,
     /// With their number in their own file.
     jobs: Vec<(usize, At<raw::Job>)>,
 }
@@ -166,6 +215,7 @@ impl Loader {
             left: file::MAX_BYTES,
             trees: Vec::new(),
             workspaces: Vec::new(),
+            calendars: Calendars::default(),
             jobs: Vec::new(),
         }
     }
@@ -176,6 +226,8 @@ impl Loader {
         if let Some(main) = &main {
             unsupported::at_top(main, &mut self.report);
             self.include(path, main);
+            self.calendars =
+                Calendars::read(path, &main.calendars, &mut self.left, &mut self.report);
         }
         let main = main.unwrap_or_default();
         let database = self.database(path, &main.database);
@@ -198,15 +250,18 @@ impl Loader {
         let files = self.report.files().to_vec();
         let warnings = self.report.finish()?;
         let mut schedules = Vec::with_capacity(made.len());
-        for jobs::Made { job, schedule_at } in made {
-            config.jobs.push(Arc::new(job));
-            schedules.push(schedule_at);
+        let mut built_in = Vec::with_capacity(made.len());
+        for made in made {
+            config.jobs.push(Arc::new(made.job));
+            schedules.push(made.schedule_at);
+            built_in.push(made.built_in);
         }
         Ok(Loaded {
             config,
             warnings,
             files,
             schedules,
+            built_in,
         })
     }
 
@@ -353,7 +408,13 @@ impl Loader {
         let names: Vec<String> = named.keys().cloned().collect();
         let raw_jobs = std::mem::take(&mut self.jobs);
         let all = raw_jobs.len();
-        let mut maker = jobs::Maker::new(&self.trees, &names, defaults, &mut self.report);
+        let mut maker = jobs::Maker::new(
+            &self.trees,
+            &names,
+            &self.calendars,
+            defaults,
+            &mut self.report,
+        );
         let mut made = Vec::with_capacity(all);
         for (index, raw) in raw_jobs {
             if maker.is_exhausted() {

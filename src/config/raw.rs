@@ -40,6 +40,8 @@ section! {
         /// What jobs share: any job key but name and schedule. kwargs, labels, retry and dst are
         /// merged key by key, others are replaced by the job's own.
         defaults: Defaults,
+        /// Calendars of your own by name, for except and only_on.
+        calendars: Named<CalendarFile>,
         /// The jobs.
         jobs: Jobs,
         /// More files of jobs and workspaces, such as jobs.d/*.yaml, from this file's directory.
@@ -50,6 +52,14 @@ section! {
         retention: Retention,
         /// Pages and API. Not supported yet.
         server: Server,
+    }
+}
+
+section! {
+    /// A calendar of your own.
+    CalendarFile("Calendar") {
+        /// An iCalendar file of all-day events. A relative path counts from this file's directory.
+        ics: String,
     }
 }
 
@@ -164,11 +174,12 @@ job_keys! {
     starts_at: Instant,
     /// No tick after this instant.
     ends_at: Instant,
-    /// Dates, ranges and calendars without ticks. Not supported yet.
+    /// Days without runs: dates, ranges of dates, weekdays, calendars (holidays-cn, workdays-cn or
+    /// your own), such as 2026-10-01/2026-10-07, sat-sun.
     except: List<String>,
-    /// Dates, ranges and calendars that alone have ticks. Not supported yet.
+    /// Days that alone have runs, listed as in except, which goes before it.
     only_on: List<String>,
-    /// A stable delay per job, to spread load. Not supported yet.
+    /// A run is due after its tick by a delay of the job's own: stable, and less than this.
     spread: Span<0, DAY>,
     /// What a tick does that meets an earlier run of its job: skip; queue_one lets the first wait,
     /// queue_all every one; allow opens it beside; cancel_running cuts the earlier call off.

@@ -8,7 +8,7 @@ use super::read::{At, Key};
 /// Refuses what a job, or the defaults, use, and forgets it.
 macro_rules! refuse_keys {
     ($keys:ident, $path:ident, $report:ident) => {
-        refuse_keys!($keys, $path, $report, except, only_on, spread, budget, notify);
+        refuse_keys!($keys, $path, $report, budget, notify);
     };
     ($keys:ident, $path:ident, $report:ident, $($key:ident),+) => {
         $(refuse(&mut $keys.$key, stringify!($key), "remove it", $path, $report);)+

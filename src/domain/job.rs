@@ -72,6 +72,8 @@ pub struct Job {
     pub return_type: Option<ReturnType>,
     /// When it is due.
     pub schedule: Schedule,
+    /// No run is due later after its tick than this; zero: each is due at its tick.
+    pub spread: Duration,
     /// What a live tick does that meets an earlier live run.
     pub overlap: Overlap,
     /// What happens to ticks nobody was there for.

@@ -5,6 +5,7 @@
 //! ([`crate::config`], [`crate::guance`], [`crate::store`]) into types that cannot be wrong.
 
 pub mod attempt;
+pub mod calendar;
 pub mod expect;
 pub mod job;
 pub mod json;
@@ -18,6 +19,7 @@ pub mod run;
 pub mod schedule;
 pub mod secret;
 pub mod site;
+pub mod spread;
 pub mod template;
 pub mod verdict;
 pub mod workspace;

@@ -70,6 +70,7 @@ pub fn live(
         .ticks(after, now)
         .map(|tick| match tick.kind {
             TickKind::SkippedByGap => Planned::skipped(tick.at, Reason::DstGap),
+            TickKind::Excluded => Planned::skipped(tick.at, Reason::Excluded),
             TickKind::Fire => match queue.join(overlap) {
                 Joining::Free => Planned::waiting(tick.at, Trigger::Schedule, gate),
                 Joining::Behind => Planned::waiting(tick.at, Trigger::Schedule, Reason::Overlap),
@@ -120,6 +121,7 @@ pub fn late(
         let within = catch_up.newest > 0 && age.is_ok_and(|age| age <= catch_up.window);
         planned.push(match tick.kind {
             TickKind::SkippedByGap => Planned::skipped(tick.at, Reason::DstGap),
+            TickKind::Excluded => Planned::skipped(tick.at, Reason::Excluded),
             TickKind::Fire if !within => Planned::missed(tick.at, span.cause),
             TickKind::Fire if tick.at <= superseded_through => {
                 Planned::missed(tick.at, Reason::Catchup)

@@ -255,6 +255,8 @@ pub struct NewRun {
     pub scheduled_at: Timestamp,
     /// When it should start: the tick plus the job's spread.
     pub due_at: Timestamp,
+    /// Waiting: no attempt opens before it. `None`: at once.
+    pub not_before: Option<Timestamp>,
     /// `Waiting`, or the final state that it has from the start.
     pub state: RunState,
     /// Why.

@@ -355,7 +355,7 @@ pub(super) fn judge(run: &Run, record: &CallRecord, now: Timestamp) -> After {
     let deadline = later(run.opened_at.unwrap_or(now), job.deadline);
     let next_tick = run
         .is_live()
-        .then(|| job.schedule.next_after(now))
+        .then(|| job.schedule.next_kept_after(now))
         .flatten()
         .map(|tick| tick.at);
     let situation = Situation {

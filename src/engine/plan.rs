@@ -6,10 +6,10 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Engine;
-use super::run::Run;
+use super::run::{Run, later};
 use crate::domain::job::{Catchup, Job, JobName};
 use crate::domain::plan::{self, CatchUp, LATE, Late, Planned};
-use crate::domain::run::{NewRun, Reason, RunState};
+use crate::domain::run::{NewRun, Reason, RunState, Trigger};
 use crate::store::{Gap, GapCause, Plan, StoreError};
 
 /// Rows of one planning transaction, about: a burst of ten thousand begins to be called before all
@@ -159,14 +159,26 @@ impl Engine {
 
     /// A decision as its row, and as the run that waits, if it does.
     fn mirrored(&self, job: &Arc<Job>, tick: Planned, now: Timestamp) -> (NewRun, Option<Run>) {
+        let due_at = later(tick.scheduled_at, job.delay(tick.scheduled_at));
+        // What is caught up after an outage goes up a ramp: as if the tick were now.
+        let earliest = match tick.trigger {
+            Trigger::Catchup => later(now, job.delay(tick.scheduled_at)),
+            _ => due_at,
+        };
+        let is_spread = tick.state == RunState::Waiting && earliest > now;
         let new = NewRun {
             id: self.ids.make(now),
             job: job.name.clone(),
             trigger: tick.trigger,
             scheduled_at: tick.scheduled_at,
-            due_at: tick.scheduled_at,
+            due_at,
+            not_before: is_spread.then_some(earliest),
             state: tick.state,
-            reason: Some(tick.reason),
+            reason: Some(if is_spread {
+                Reason::Spread
+            } else {
+                tick.reason
+            }),
             definition_hash: job.hash.clone(),
             workspace: job.workspace.clone(),
             func_id: job.func_id.clone(),

@@ -48,7 +48,7 @@ impl Run {
             due_at: new.due_at,
             state: new.state,
             reason: new.reason,
-            not_before: None,
+            not_before: new.not_before,
             opened_at: None,
             attempts: 0,
             counted: 0,
@@ -97,12 +97,13 @@ impl Run {
         matches!(self.trigger, Trigger::Catchup | Trigger::Backfill)
     }
 
-    /// The first tick after the last attempt's end: no retry opens at or after it.
+    /// The first tick after the last attempt's end that no calendar excludes: no retry opens at or
+    /// after it.
     pub(super) fn retry_bound(&self) -> Option<Timestamp> {
         if !self.is_live() || self.job.retry.into_next_tick {
             return None;
         }
-        let tick = self.job.schedule.next_after(self.last_finished?)?;
+        let tick = self.job.schedule.next_kept_after(self.last_finished?)?;
         Some(tick.at)
     }
 

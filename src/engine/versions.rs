@@ -102,6 +102,8 @@ fn same_ticks(a: &Job, b: &Job) -> bool {
         && a.schedule.dst() == b.schedule.dst()
         && a.schedule.starts_at() == b.schedule.starts_at()
         && a.schedule.ends_at() == b.schedule.ends_at()
+        && a.schedule.days() == b.schedule.days()
+        && a.spread == b.spread
 }
 
 /// The row for a change. `cursor` is where an edited job's new interval begins; everything else

@@ -113,6 +113,8 @@ pub struct AuditedRun {
     pub trigger: Word<Trigger>,
     /// Its tick, in microseconds since the epoch.
     pub scheduled_us: i64,
+    /// When it should start, in microseconds since the epoch.
+    pub due_us: i64,
     /// Where it stands.
     pub state: Word<RunState>,
     /// Why.
@@ -266,7 +268,8 @@ impl AuditReader {
         let rows = sqlx::query(
             "SELECT r.id, r.job, r.trigger, r.scheduled_us, r.state, r.reason, r.definition_hash,
                     r.attempts, r.counted, a.attempt, a.outcome, a.unknown_reason,
-                    a.finished_us IS NOT NULL, a.request <> '' AND a.request_bytes > 0
+                    a.finished_us IS NOT NULL, a.request <> '' AND a.request_bytes > 0,
+                    r.due_us
              FROM runs r LEFT JOIN attempts a ON a.run_id = r.id
              WHERE r.job >= $1 AND r.job < $2
              ORDER BY r.job, r.scheduled_us, r.id, a.attempt",
@@ -395,6 +398,7 @@ fn run(row: &SqliteRow) -> Result<AuditedRun, sqlx::Error> {
         job: row.try_get(1)?,
         trigger: Word::read(row.try_get(2)?, Trigger::parse),
         scheduled_us: row.try_get(3)?,
+        due_us: row.try_get(14)?,
         state: Word::read(row.try_get(4)?, RunState::parse),
         reason: reason.map(|reason| Word::read(reason, Reason::parse)),
         definition_hash: row.try_get(6)?,

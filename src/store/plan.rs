@@ -90,8 +90,8 @@ impl GapCause {
 
 static INSERT_RUNS: RowsStatement = RowsStatement::new(|| {
     texts(
-        "INSERT INTO runs (id, job, trigger, scheduled_us, due_us, state, reason, definition_hash, workspace, func_id, created_us, finished_us) VALUES ",
-        12,
+        "INSERT INTO runs (id, job, trigger, scheduled_us, due_us, state, reason, definition_hash, workspace, func_id, not_before_us, created_us, finished_us) VALUES ",
+        13,
         " ON CONFLICT (job, scheduled_us) WHERE trigger IN ('schedule', 'catchup') DO NOTHING",
     )
 });
@@ -115,6 +115,7 @@ pub(super) async fn write(
                 .bind(run.definition_hash.0.to_string())
                 .bind(run.workspace.0.to_string())
                 .bind(run.func_id.to_string())
+                .bind(run.not_before.map(Timestamp::as_microsecond))
                 .bind(at)
                 .bind(run.state.is_final().then_some(at))
         })

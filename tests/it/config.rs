@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use funcron::config::{self, ConfigErrors, Loaded};
 
 mod accepted;
+mod days;
 mod golden;
 mod hostile;
 mod include;

@@ -54,6 +54,7 @@ fn hash() -> DefinitionHash {
 
 fn waiting(job: &str, tick: i64) -> NewRun {
     NewRun {
+        not_before: None,
         id: RunId(Uuid::now_v7()),
         job: JobName::parse(job).unwrap(),
         trigger: Trigger::Schedule,

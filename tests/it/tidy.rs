@@ -32,6 +32,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("use cron::", &["src/domain/schedule/"]),
     ("chrono::", &["src/domain/schedule/"]),
     ("hyper::", &["src/sandbox/", "src/guance/exchange.rs"]),
+    ("icalendar::", &["src/config/ics.rs"]),
     ("sd_notify::", &["src/app.rs", "src/app/"]),
     ("clap::", &["src/cli/"]),
     ("comfy_table::", &["src/cli/"]),

@@ -34,6 +34,7 @@ fn scan(definition: &Value, after: &str, through: &str) -> Vec<String> {
             match tick.kind {
                 TickKind::Fire => at.to_string(),
                 TickKind::SkippedByGap => format!("{at} skipped"),
+                TickKind::Excluded => format!("{at} excluded"),
             }
         })
         .collect()

@@ -12,6 +12,9 @@ const NAMED: usize = 3;
 
 impl Inner {
     pub(super) fn explain(&self, tick: &Tick) -> Option<String> {
+        if tick.kind == TickKind::Excluded {
+            return Some("a day that except or only_on excludes".to_owned());
+        }
         let second = floor_second(tick.at);
         let stretch = Stretch::at(&self.timezone, second);
         let fixed = || {
@@ -91,7 +94,7 @@ fn swallowed<'a>(
         (DstGap::RunAfter, _) if lost.len() == 1 => "it is due right after",
         (DstGap::RunAfter, _) => "they are due once, right after",
         (DstGap::Skip, TickKind::SkippedByGap) => "skipped (dst.gap: skip)",
-        (DstGap::Skip, TickKind::Fire) => {
+        (DstGap::Skip, TickKind::Fire | TickKind::Excluded) => {
             "skipped (dst.gap: skip), but another tick is due right after"
         }
     };

@@ -1,7 +1,7 @@
 //! `H`: a value that differs from job to job and stays the same for ever.
 //!
 //! `h` is the first 8 bytes, big-endian, of SHA-256(`purpose` ++ 0x00 ++ job name), where the
-//! purpose is `cron:second`, `cron:minute`, `cron:hour`, `cron:day_of_month`, `cron:month` or
+//! purpose is `spread` ([`crate::domain::spread`]) or `cron:second`, `cron:minute`, `cron:hour`, `cron:day_of_month`, `cron:month` or
 //! `cron:day_of_week`. Then, over the field's range `a..=b`:
 //!
 //! - `H` is `a + h % (b - a + 1)`, where the day of month is 1 to 28, so that every month has it,
@@ -14,7 +14,7 @@
 use sha2::{Digest, Sha256};
 
 /// `h` of a field's purpose and a job's name.
-pub(super) fn stable(purpose: &str, job: &str) -> u64 {
+pub(in crate::domain) fn stable(purpose: &str, job: &str) -> u64 {
     let digest: [u8; 32] = Sha256::new()
         .chain_update(purpose)
         .chain_update([0])

@@ -41,6 +41,10 @@
 //! local times of a gap. Every other one is *fixed*: its local times in a gap become one tick at
 //! the gap's end ([`DstGap`]), and its local times that happen twice tick by [`DstOverlap`].
 //! `@every` and `@at` are instants and know no zone.
+//!
+//! # Days
+//! A tick whose date, on the wall clock of the zone at its instant, is excluded by the schedule's
+//! [`DayRules`] is a [`TickKind::Excluded`], whatever else a change of the clocks made of it.
 
 mod days;
 mod error;
@@ -64,6 +68,9 @@ use jiff::tz::TimeZone;
 pub use error::ScheduleError;
 pub use parse::{MAX_EXPRESSION, MAX_EXPRESSIONS};
 
+pub(super) use hash::stable;
+
+use super::calendar::DayRules;
 use search::Calendar;
 use zone::Stretch;
 
@@ -153,6 +160,8 @@ pub enum TickKind {
     /// The clocks jumped over its local time and [`DstGap::Skip`] says to leave it. It stands at
     /// the gap's end, unless another tick of the schedule fires there.
     SkippedByGap,
+    /// Its date is one that the job does not run on.
+    Excluded,
 }
 
 /// When a job is due. Cheap to clone; a clone shares everything.
@@ -168,6 +177,7 @@ struct Inner {
     dst: Dst,
     starts_at: Option<Timestamp>,
     ends_at: Option<Timestamp>,
+    days: DayRules,
 }
 
 /// One expression, parsed.
@@ -184,7 +194,16 @@ impl Schedule {
     /// # Errors
     /// Everything that is wrong with it, in one go: expressions, time zone, bounds.
     pub fn parse(spec: &ScheduleSpec<'_>) -> Result<Self, Vec<ScheduleError>> {
-        parse::schedule(spec).map(|inner| Self(Arc::new(inner)))
+        Self::parse_on(spec, DayRules::default())
+    }
+
+    /// Parses a schedule whose ticks are excluded on some days.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn parse_on(spec: &ScheduleSpec<'_>, days: DayRules) -> Result<Self, Vec<ScheduleError>> {
+        let inner = parse::schedule(spec)?;
+        Ok(Self(Arc::new(Inner { days, ..inner })))
     }
 
     /// The first tick strictly after `t`. `None` where there is none: `@manual`, past an `@at`,
@@ -195,10 +214,30 @@ impl Schedule {
             _ => t,
         };
         let tick = strictly_later(after, |from| self.0.earliest(from))?;
+        let kind = if self.0.excludes(tick.at) {
+            TickKind::Excluded
+        } else {
+            tick.kind
+        };
         self.0
             .ends_at
             .is_none_or(|end| tick.at <= end)
-            .then_some(tick)
+            .then_some(Tick { kind, ..tick })
+    }
+
+    /// The first tick strictly after `t` that is not excluded. `None` where there is none, or where
+    /// [`DAYS_SKIPPED`] excluded ones lie before it: a weekly tick finds its day within 19 years, or
+    /// never.
+    pub fn next_kept_after(&self, t: Timestamp) -> Option<Tick> {
+        let mut from = t;
+        for _ in 0..DAYS_SKIPPED {
+            let tick = self.next_after(from)?;
+            if tick.kind != TickKind::Excluded {
+                return Some(tick);
+            }
+            from = self.0.before_next_open_day(tick.at)?;
+        }
+        None
     }
 
     /// The ticks in `(after, through]`, in order.
@@ -254,13 +293,19 @@ impl Schedule {
         self.0.ends_at
     }
 
+    /// The days whose ticks are excluded.
+    pub fn days(&self) -> &DayRules {
+        &self.0.days
+    }
+
     /// Whether it is `@manual`, and never ticks.
     pub fn is_manual(&self) -> bool {
         self.0.rules.is_empty()
     }
 }
 
-/// The parsed rules are left out: their sets are long and follow from what is shown.
+/// The parsed rules are left out: their sets are long and follow from what is shown; so are the days,
+/// which a job's definition has in words.
 impl fmt::Debug for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Schedule")
@@ -299,9 +344,27 @@ impl Inner {
         let at = Timestamp::from_second(second).ok()?;
         Some(Tick { at, kind })
     }
+
+    fn excludes(&self, at: Timestamp) -> bool {
+        !self.days.is_empty() && self.days.exclude(self.timezone.to_datetime(at).date())
+    }
+
+    /// The last instant before the first day that is not excluded, `at` being on one that is. No
+    /// further than to the next change of the clocks: it may bring a day back that had passed.
+    fn before_next_open_day(&self, at: Timestamp) -> Option<Timestamp> {
+        let date = self.timezone.to_datetime(at).date();
+        let open = self.days.first_open_day(date)?;
+        let opens = self.timezone.to_timestamp(open.at(0, 0, 0, 0)).ok()?;
+        let change = self.timezone.following(at).next();
+        let until = change.map_or(opens, |change| change.timestamp().min(opens));
+        Some(until.checked_sub(NANOSECOND).ok()?.max(at))
+    }
 }
 
 const NANOSECOND: std::time::Duration = std::time::Duration::from_nanos(1);
+
+/// Excluded ticks that [`Schedule::next_kept_after`] leaps from, at most.
+const DAYS_SKIPPED: u32 = 1000;
 
 /// How often [`strictly_later`] looks further on.
 const LOOKS: u32 = 60;

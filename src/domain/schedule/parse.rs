@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use jiff::tz::TimeZone;
 
+use super::super::calendar::DayRules;
 use super::error::{Fault, ScheduleError};
 use super::field::{self, Field};
 use super::search::{Calendar, Fields};
@@ -55,6 +56,7 @@ pub(super) fn schedule(spec: &ScheduleSpec<'_>) -> Result<Inner, Vec<ScheduleErr
             dst: spec.dst,
             starts_at: spec.starts_at,
             ends_at: spec.ends_at,
+            days: DayRules::default(),
         }),
         _ => Err(errors),
     }

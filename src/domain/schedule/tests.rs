@@ -1,6 +1,7 @@
 //! Tables by hand. `tests/it/schedule_oracle.rs` holds the search against brute force.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod days;
 mod dst;
 mod grammar;
 mod promises;
@@ -48,6 +49,7 @@ fn next(schedule: &Schedule, from: &str, n: usize) -> Vec<String> {
         let skipped = match tick.kind {
             TickKind::Fire => "",
             TickKind::SkippedByGap => " skipped",
+            TickKind::Excluded => " excluded",
         };
         shown.push(format!("{}{skipped}", tick.at.display_with_offset(offset)));
         t = tick.at;

@@ -170,3 +170,41 @@ fn a_schedule_without_fires_says_why() {
         );
     }
 }
+
+#[test]
+fn excluded_days_are_not_among_the_fires_and_a_schedule_without_any_says_so() {
+    let place = Place::new();
+    place.write(
+        "jobs.yaml",
+        "workspaces: { prod: { site: cn1, api_key: { env: DF_API_KEY } } }
+defaults: { workspace: prod, func_id: a__b.c, timezone: Asia/Shanghai }
+jobs:
+  - { name: report, schedule: \"0 9 * * *\", only_on: [workdays-cn] }
+  - { name: past, schedule: \"* * * * * *\", only_on: [2020-01-01] }
+",
+    );
+    let next = |job: &str, format: &str| {
+        let from = "2026-04-30T00:00:00Z";
+        place.run(&["next", job, "--from", from, "-n", "5", "-o", format])
+    };
+    let fires = next("report", "json").json();
+    let days: Vec<&str> = fires
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|fire| &fire["local"].as_str().unwrap()[..10])
+        .collect();
+    // 1 to 5 May are off, Saturday the 9th is worked.
+    assert_eq!(
+        days,
+        [
+            "2026-04-30",
+            "2026-05-06",
+            "2026-05-07",
+            "2026-05-08",
+            "2026-05-09"
+        ]
+    );
+    let never = next("past", "table");
+    assert!(never.err.contains("no fires after"), "{}", never.err);
+}

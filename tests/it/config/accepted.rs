@@ -143,9 +143,7 @@ jobs:
 #[test]
 fn a_definition_with_a_key_this_version_does_not_know_is_not_planned_by() {
     let job = only(jobs("  - { name: a, func_id: a__b.c, schedule: '@daily' }"));
-    let newer = job
-        .definition
-        .replacen('{', r#"{"except":["2026-10-01"],"#, 1);
+    let newer = job.definition.replacen('{', r#"{"weather":["fine"],"#, 1);
     let refused = definition::read(&newer).unwrap_err().to_string();
     assert!(refused.contains("newer funcron"), "{refused}");
     assert!(definition::read("").is_err());

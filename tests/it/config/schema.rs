@@ -7,6 +7,7 @@ use super::*;
 /// Where a section stands in a configuration, as a JSON pointer.
 const PLACES: &[(&str, &str)] = &[
     ("Config", ""),
+    ("Calendar", "/calendars/company"),
     ("Workspace", "/workspaces/prod"),
     ("Limits", "/workspaces/prod/quota"),
     ("Secret", "/workspaces/prod/api_key"),
@@ -23,6 +24,11 @@ const PLACES: &[(&str, &str)] = &[
     ("Token", "/server/tokens/0"),
 ];
 
+const CALENDAR: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/tests/fixtures/calendar/company.ics"
+);
+
 /// A good value for every key, none of them its default.
 fn sample(section: &str, key: &str) -> Option<Value> {
     let value = match (section, key) {
@@ -36,6 +42,8 @@ fn sample(section: &str, key: &str) -> Option<Value> {
         ("Config", "notifiers") => json!({ "ops": { "webhook": "https://example.com" } }),
         ("Config", "retention") => json!({ "runs": "90d" }),
         ("Config", "server") => json!({ "listen": "127.0.0.1:8642" }),
+        ("Config", "calendars") => json!({ "company": { "ics": CALENDAR } }),
+        ("Calendar", "ics") => json!(CALENDAR),
         ("Workspace", "site") => json!("us1"),
         ("Workspace", "base_url") => json!("https://openapi.example.com"),
         ("Workspace", "api_key") => json!({ "env": "OTHER" }),
@@ -187,6 +195,8 @@ fn every_key_of_the_schema_has_an_effect_or_is_refused_as_not_supported_yet() {
                     let has_effect = format!("{:?}", loaded.config) != plain
                         // Both are read before there is a Config to compare.
                         || key == "version"
+                        || (matches!(key.as_str(), "calendars" | "ics")
+                            && loaded.files.iter().any(|file| file.ends_with("company.ics")))
                         || (key == "include" && told(&Ok(loaded)).contains("no file matches"));
                     assert!(has_effect, "{section}.{key} is ignored");
                 }

@@ -1,5 +1,6 @@
 //! The engine against the contract, on a clock moved by hand: real ledger, real wire, no sleeps.
 
+mod calendars;
 mod catchup;
 mod catchup_all;
 mod clock;
@@ -16,5 +17,6 @@ mod reload;
 mod retries;
 mod sandbox;
 mod secrets;
+mod spread;
 mod stop;
 mod ticks;

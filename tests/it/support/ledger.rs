@@ -216,6 +216,7 @@ impl Past {
         let tick = at(run.tick);
         let is_open_ended = run.attempts.is_empty();
         let new = NewRun {
+            not_before: None,
             id,
             job: JobName::parse(run.job).unwrap(),
             trigger: run.trigger,
