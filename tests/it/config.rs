@@ -12,6 +12,7 @@ mod accepted;
 mod golden;
 mod hostile;
 mod include;
+mod policies;
 mod schema;
 mod secrets;
 

@@ -217,6 +217,26 @@ fn a_second_outage_is_counted_for_itself() {
     assert_eq!(of("catchup"), 2 + 2 + 4, "{runs:?}");
 }
 
+/// A reload comes too late for a past that is open already: that is the old definition's.
+#[test]
+fn a_past_that_an_edit_finds_open_is_caught_up_by_the_policy_it_was_opened_with() {
+    let none = job("a", "* * * * *", "catchup: none");
+    let all = job("a", "* * * * *", "catchup: all");
+    for (old, new, ends) in [
+        (&none, &all, ["missed/daemon_down", "success"]),
+        (&all, &none, ["catchup success", "success"]),
+    ] {
+        let mut house = down_until("00:01:30", PLACE, std::slice::from_ref(old));
+        house.reload(std::slice::from_ref(new));
+        house.run_until("00:02");
+        let expected = ["00:01:00", "00:02:00"].into_iter().zip(ends);
+        let expected: Vec<_> = expected
+            .map(|(tick, end)| format!("{tick} {end}"))
+            .collect();
+        assert_eq!(house.runs("a"), expected);
+    }
+}
+
 /// Under an edit that keeps the ticks the past is caught up by the definition that is loaded now.
 #[test]
 fn an_edited_job_is_caught_up_by_its_new_policy() {
