@@ -156,7 +156,7 @@ fn fresh_ticks_are_never_starved_by_old_ones() {
 }
 
 #[test]
-fn catching_up_costs_the_same_whatever_it_is_cut_into() {
+fn what_is_caught_up_is_the_same_however_its_planning_is_cut_up() {
     let more = "catchup: all, catchup_window: 7d, max_catchup: 3000";
     let story = |crashes: bool| {
         let a = job("a", "* * * * *", more);
@@ -184,8 +184,9 @@ fn catching_up_costs_the_same_whatever_it_is_cut_into() {
     assert_eq!(story(true), whole);
 }
 
+/// Each look at them must cost the same as if they were two, or this takes hours.
 #[test]
-fn ten_thousand_runs_of_one_job_wait_and_none_of_them_slows_the_others() {
+fn ten_thousand_runs_of_one_job_wait_and_are_taken_up_by_a_restart() {
     let more = "catchup: all, catchup_window: 30d, max_catchup: 10000";
     let mut house = down_until(
         "2026-05-09T00:00:30Z",
