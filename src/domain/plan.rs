@@ -114,6 +114,12 @@ pub fn late(
     limit: usize,
 ) -> (Vec<Planned>, Timestamp) {
     let superseded_through = superseded_through(schedule, span, catch_up.newest);
+    // Several go one after another; the first is let into line as soon as it is planned.
+    let gate = if catch_up.newest > 1 {
+        Reason::Overlap
+    } else {
+        Reason::InFlight
+    };
     let mut planned = Vec::new();
     let mut ticks = schedule.ticks(span.from, span.until).peekable();
     while let Some(tick) = ticks.next() {
@@ -126,7 +132,7 @@ pub fn late(
             TickKind::Fire if tick.at <= superseded_through => {
                 Planned::missed(tick.at, Reason::Catchup)
             }
-            TickKind::Fire => Planned::waiting(tick.at, Trigger::Catchup, Reason::InFlight),
+            TickKind::Fire => Planned::waiting(tick.at, Trigger::Catchup, gate),
         });
         if planned.len() >= limit && ticks.peek().is_some() {
             return (planned, tick.at);

@@ -308,3 +308,7 @@ impl Lines {
         self.runs.values()
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
+mod tests;

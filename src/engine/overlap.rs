@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use super::Engine;
 use super::run::Run;
 use crate::domain::job::{Job, Overlap};
+use crate::domain::overlap::Queue;
 use crate::domain::plan::{self, Planned};
 use crate::domain::run::{Reason, RunId, RunState};
 use crate::store::StoreError;
@@ -52,7 +53,7 @@ impl Engine {
                 _ => ends.extend(without_a_place(runs, *overlap)),
             }
         }
-        // Nothing is cut off before that is durable: where this fails, the step is taken again.
+        // Written first: where that fails, nothing is cut off, and the next step finds the same queues.
         self.end_waiting(ends, now).await?;
         for run in replaced {
             self.calls.cut(run, Reason::Replaced);
@@ -66,16 +67,13 @@ impl Engine {
 type End = (Run, RunState, Reason);
 
 /// Ends every run that is older than the newest one whose time has come; where its call is under
-/// way, that is to be cut off.
+/// way, that is to be cut off. What has begun comes first in `runs`, so all of it is older.
 fn replace(runs: &[Run], now: Timestamp, ends: &mut Vec<End>, cut: &mut Vec<RunId>) {
     let is_new = |run: &Run| !run.has_begun() && run.not_before.is_none_or(|at| at <= now);
     let Some(newest) = runs.iter().rposition(is_new) else {
         return;
     };
-    for (index, run) in runs.iter().enumerate() {
-        if index >= newest && !run.has_begun() {
-            continue;
-        }
+    for run in &runs[..newest] {
         if run.state == RunState::Running {
             cut.push(run.id);
         } else {
@@ -87,7 +85,7 @@ fn replace(runs: &[Run], now: Timestamp, ends: &mut Vec<End>, cut: &mut Vec<RunI
 
 /// The runs that the policy has no place for: the newest of those for which nothing has been sent.
 fn without_a_place(runs: &[Run], overlap: Overlap) -> Vec<End> {
-    let mut queue = crate::domain::overlap::Queue::default();
+    let mut queue = Queue::default();
     for run in runs {
         if run.has_begun() {
             queue.begun += 1;

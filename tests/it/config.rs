@@ -13,6 +13,7 @@ mod days;
 mod golden;
 mod hostile;
 mod include;
+mod policies;
 mod schema;
 mod secrets;
 

@@ -156,7 +156,7 @@ fn fresh_ticks_are_never_starved_by_old_ones() {
 }
 
 #[test]
-fn catching_up_costs_the_same_whatever_it_is_cut_into() {
+fn what_is_caught_up_is_the_same_however_its_planning_is_cut_up() {
     let more = "catchup: all, catchup_window: 7d, max_catchup: 3000";
     let story = |crashes: bool| {
         let a = job("a", "* * * * *", more);
@@ -184,8 +184,9 @@ fn catching_up_costs_the_same_whatever_it_is_cut_into() {
     assert_eq!(story(true), whole);
 }
 
+/// Each look at them must cost the same as if they were two, or this takes hours.
 #[test]
-fn ten_thousand_runs_of_one_job_wait_and_none_of_them_slows_the_others() {
+fn ten_thousand_runs_of_one_job_wait_and_are_taken_up_by_a_restart() {
     let more = "catchup: all, catchup_window: 30d, max_catchup: 10000";
     let mut house = down_until(
         "2026-05-09T00:00:30Z",
@@ -215,6 +216,26 @@ fn a_second_outage_is_counted_for_itself() {
     let of = |what: &str| runs.iter().filter(|run| run.contains(what)).count();
     assert_eq!(of("missed/catchup"), 2 + 2, "{runs:?}");
     assert_eq!(of("catchup"), 2 + 2 + 4, "{runs:?}");
+}
+
+/// A reload comes too late for a past that is open already: that is the old definition's.
+#[test]
+fn a_past_that_an_edit_finds_open_is_caught_up_by_the_policy_it_was_opened_with() {
+    let none = job("a", "* * * * *", "catchup: none");
+    let all = job("a", "* * * * *", "catchup: all");
+    for (old, new, ends) in [
+        (&none, &all, ["missed/daemon_down", "success"]),
+        (&all, &none, ["catchup success", "success"]),
+    ] {
+        let mut house = down_until("00:01:30", PLACE, std::slice::from_ref(old));
+        house.reload(std::slice::from_ref(new));
+        house.run_until("00:02");
+        let expected = ["00:01:00", "00:02:00"].into_iter().zip(ends);
+        let expected: Vec<_> = expected
+            .map(|(tick, end)| format!("{tick} {end}"))
+            .collect();
+        assert_eq!(house.runs("a"), expected);
+    }
 }
 
 /// Under an edit that keeps the ticks the past is caught up by the definition that is loaded now.

@@ -42,6 +42,30 @@ fn the_running_call_is_cut_off_and_nobody_knows_its_end() {
     }
 }
 
+/// The record of the call's end is the run's end: no edit of the policy that comes next revives it.
+#[test]
+fn a_run_whose_call_was_cut_off_is_over_with_it() {
+    let a = |policy: &str| {
+        job(
+            "a",
+            "* * * * *",
+            &format!("overlap: {policy}, idempotent: true"),
+        )
+    };
+    let mut house = House::new(&[a("cancel_running")]);
+    house.remote.answer("a", [Reply::Held, Reply::success()]);
+    house.run_until("00:02");
+    house.until("the call to be cut off", |remote| remote.held() == 0);
+    house.settle();
+    assert_eq!(house.runs("a")[0], "00:01:00 unknown/replaced");
+    house.reload(&[a("allow")]);
+    house.run_until("00:02:30");
+    assert_eq!(
+        house.runs("a"),
+        ["00:01:00 unknown/replaced", "00:02:00 success"]
+    );
+}
+
 #[test]
 fn a_run_that_waits_with_nothing_sent_is_cancelled() {
     let jobs = [
