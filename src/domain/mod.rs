@@ -6,6 +6,7 @@
 
 pub mod attempt;
 pub mod expect;
+pub mod forecast;
 pub mod job;
 pub mod json;
 pub(crate) mod nearest;

@@ -42,6 +42,7 @@
 //! the gap's end ([`DstGap`]), and its local times that happen twice tick by [`DstOverlap`].
 //! `@every` and `@at` are instants and know no zone.
 
+mod alike;
 mod days;
 mod error;
 mod explain;
@@ -61,6 +62,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+pub use alike::TickSource;
 pub use error::ScheduleError;
 pub use parse::{MAX_EXPRESSION, MAX_EXPRESSIONS};
 
