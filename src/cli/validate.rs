@@ -1,5 +1,6 @@
 //! `funcron validate`: everything that is wrong with a configuration, in one go; and where nothing
-//! is, each job with its next three fires, for a look at whether they are the ones that were meant.
+//! is, each job with its next three fires, for a look at whether they are the ones that were meant, and
+//! the minutes of the next 31 days that do not fit into the quota.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use super::global::Global;
 use super::jobs;
 use super::moment::{self, shown};
 use super::output::{Format, Printer, counted};
+use super::proof;
 use super::table::{Cell, Column, Table};
 use crate::clock::Clock;
 use crate::config::{self, ConfigErrors, Diagnostic, Unresolved};
@@ -42,6 +44,8 @@ pub(super) fn execute(arguments: &Arguments, global: &Global) -> Result<Exit, Fa
     let now = Clock::system().now();
     let mut warnings = loaded.warnings.clone();
     warnings.extend(loaded.exhausted(now));
+    let proofs = proof::prove(&loaded.config, now);
+    warnings.extend(proof::warnings(&proofs, &file));
     let severity = if arguments.strict { "error" } else { "warning" };
     for warning in &warnings {
         printer.complain(&warned(warning, severity));
@@ -50,8 +54,26 @@ pub(super) fn execute(arguments: &Arguments, global: &Global) -> Result<Exit, Fa
     for secret in &unresolved {
         printer.complain(&format!("{}: {severity}: {secret}", file.display()));
     }
+    for note in proof::notes(&proofs) {
+        printer.note(&note);
+    }
     let is_ok = !arguments.strict || (warnings.is_empty() && unresolved.is_empty());
-    print(&loaded.config.jobs, &warnings, is_ok, now, &mut printer)?;
+    let jobs = &loaded.config.jobs;
+    match printer.format() {
+        Format::Json => {
+            let told: Vec<Value> = warnings.iter().map(diagnostic).collect();
+            let jobs: Vec<Value> = jobs.iter().map(|job| record(job, now)).collect();
+            let quota = proof::data(&proofs);
+            printer.document(
+                &json!({ "ok": is_ok, "diagnostics": told, "quota": quota, "jobs": jobs }),
+            )?;
+        }
+        Format::Table if jobs.is_empty() => {}
+        Format::Table => printer.table(&table(jobs, now))?,
+        Format::Jsonl | Format::Csv => {
+            printer.all_records(&KEYS, jobs.iter().map(|job| record(job, now)))?;
+        }
+    }
     printer.flush()?;
     let faults = warnings.len() + unresolved.len();
     printer.note(&summary(&loaded, faults, severity));
@@ -78,27 +100,6 @@ fn unresolved(config: &config::Config) -> Vec<Unresolved> {
     let mut seen = BTreeSet::new();
     told.retain(|secret| seen.insert(secret.source.clone()));
     told
-}
-
-fn print(
-    jobs: &[Arc<Job>],
-    warnings: &[Diagnostic],
-    is_ok: bool,
-    now: Timestamp,
-    printer: &mut Printer,
-) -> Result<(), Failure> {
-    let records = jobs.iter().map(|job| record(job, now));
-    match printer.format() {
-        Format::Table if jobs.is_empty() => Ok(()),
-        Format::Table => printer.table(&table(jobs, now)),
-        Format::Json => {
-            let told: Vec<Value> = warnings.iter().map(diagnostic).collect();
-            let jobs: Vec<Value> = records.collect();
-            printer.document(&json!({ "ok": is_ok, "diagnostics": told, "jobs": jobs }))
-        }
-        Format::Jsonl | Format::Csv => printer.all_records(&KEYS, records),
-    }?;
-    Ok(())
 }
 
 /// `file:line:col: warning: path: what; what to do`: editors find the place, people the weight.

@@ -173,7 +173,7 @@ impl<'a> Crew<'a> {
             turn: 0,
             shortest_gap: i64::MAX,
         };
-        let fires = tick.kind == TickKind::Fire || crew.to_next_tick().goes_on;
+        let fires = tick.kind == TickKind::Fire || crew.reach_next_tick().goes_on;
         fires.then_some(crew)
     }
 
@@ -197,10 +197,10 @@ impl<'a> Crew<'a> {
             };
         }
         self.turn = 0;
-        self.to_next_tick()
+        self.reach_next_tick()
     }
 
-    fn to_next_tick(&mut self) -> Turn {
+    fn reach_next_tick(&mut self) -> Turn {
         let mut searched = 0;
         while let Some(tick) = self.following {
             let gap = tick.at.as_microsecond() - self.tick.at.as_microsecond();

@@ -17,6 +17,9 @@ const HABIT_DAYS: i64 = 14;
 /// Minutes of an hour, and times of a day, that are named one by one.
 const NAMED: usize = 4;
 
+/// More times of a day than this are a count.
+const MANY: usize = 24;
+
 /// The days and times of these minutes (their first instants) in a zone's wall clock: one text for all
 /// times of day that have their days in common, with the minutes it tells of (indices into `minutes`).
 pub(super) fn described(
@@ -99,12 +102,12 @@ fn possible(time: Time, span: Span, zone: &TimeZone) -> impl Iterator<Item = Dat
 }
 
 fn words(days: &Days, times: &[Time]) -> String {
-    let (times, is_hourly) = at(times);
+    let (times, stands_alone) = at(times);
     match days {
-        Days::Every if is_hourly => times,
+        Days::Every if stands_alone => times,
         Days::Every => format!("every day {times}"),
-        Days::Weekdays(days) => format!("{}{} {times}", weekdays(days), comma(is_hourly)),
-        Days::Dates(dates) => format!("{}{} {times}", self::dates(dates), comma(is_hourly)),
+        Days::Weekdays(days) => format!("{}{} {times}", weekdays(days), comma(stands_alone)),
+        Days::Dates(dates) => format!("{}{} {times}", self::dates(dates), comma(stands_alone)),
     }
 }
 
@@ -140,31 +143,38 @@ fn dates(dates: &BTreeSet<Date>) -> String {
     }
 }
 
-/// The times of day, and whether they fill every hour.
+/// The times of day, and whether the words stand for themselves or want a day before them.
 fn at(times: &[Time]) -> (String, bool) {
     let hours: BTreeSet<i8> = times.iter().map(|time| time.hour()).collect();
     let minutes: BTreeSet<i8> = times.iter().map(|time| time.minute()).collect();
-    let is_product = hours.len() * minutes.len() == times.len();
-    let (Some(first), Some(last)) = (hours.first(), hours.last()) else {
+    let (Some(first), Some(last)) = (times.first(), times.last()) else {
         return (String::new(), false);
     };
-    let in_a_row = usize::from(last.abs_diff(*first)) + 1 == hours.len() && hours.len() > 2;
-    let every = match minutes.len() {
-        60 => "every minute".to_owned(),
-        _ => format!("every hour at {}", of_hour(&minutes)),
-    };
-    match hours.len() {
-        24 if is_product => (every, true),
-        _ if is_product && (in_a_row || minutes.len() == 60 && hours.len() == 1) => {
-            let (from, to) = (times[0], times[times.len() - 1]);
-            let span = format!("{every} from {} to {}", clock(from), clock(to));
-            (span, true)
-        }
-        _ => (
-            format!("at {}", named(times.iter().map(|time| clock(*time)))),
-            false,
-        ),
+    let from_to = format!("from {} to {}", clock(*first), clock(*last));
+    let is_product = hours.len() * minutes.len() == times.len();
+    let hours_reach = usize::from(last.hour().abs_diff(first.hour())) + 1;
+    let every_hour = || format!("every hour at {}", of_hour(&minutes));
+    if times.len() == 24 * 60 {
+        ("every minute".to_owned(), true)
+    } else if times.len() > 2
+        && number_of_minute(*last) - number_of_minute(*first) + 1 == times.len()
+    {
+        (format!("every minute {from_to}"), true)
+    } else if is_product && hours.len() == 24 {
+        (every_hour(), true)
+    } else if is_product && hours.len() == hours_reach && hours.len() > 2 {
+        (format!("{} {from_to}", every_hour()), true)
+    } else if times.len() > MANY {
+        (format!("at {} minutes {from_to}", times.len()), false)
+    } else {
+        let names = times.iter().map(|time| clock(*time));
+        (format!("at {}", named(names)), false)
     }
+}
+
+/// Of the day, from 0 on.
+fn number_of_minute(time: Time) -> usize {
+    usize::from(time.hour().unsigned_abs()) * 60 + usize::from(time.minute().unsigned_abs())
 }
 
 fn of_hour(minutes: &BTreeSet<i8>) -> String {
@@ -226,8 +236,15 @@ mod tests {
                 "mon-fri, every hour at :00 from 08:00 to 17:00",
             ),
             ("* 9 * * *", "every minute from 09:00 to 09:59"),
+            ("10-15 9 * * *", "every minute from 09:10 to 09:15"),
+            ("0 9-11 * * *", "every hour at :00 from 09:00 to 11:00"),
+            ("0 9,11,13 * * *", "every day at 09:00, 11:00, 13:00"),
             ("30 2,14 * * 1,4", "mon,thu at 02:30, 14:30"),
             ("0 9 * * 6,0", "sat,sun at 09:00"),
+            (
+                "0,2-40 9 * * *",
+                "every day at 40 minutes from 09:00 to 09:40",
+            ),
             ("0 0 1 * *", "on 2026-11-01 at 00:00"),
             ("0 0 1,2 11 *", "on 2026-11-01 and 2026-11-02 at 00:00"),
             (
