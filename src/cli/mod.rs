@@ -5,6 +5,7 @@
 //! output is stable and for machines too; words for people go to standard error.
 
 mod audit;
+mod calendar;
 mod demo;
 mod exit;
 mod global;
@@ -14,6 +15,7 @@ mod list;
 mod moment;
 mod next;
 mod output;
+mod proof;
 mod reindent;
 mod run;
 mod sandbox;
@@ -55,10 +57,12 @@ struct Cli {
 enum Command {
     /// Run the daemon: call functions on time, record every call
     Run(run::Arguments),
-    /// Check the configuration, print each job with its next three fires
+    /// Check the configuration and the quota, print each job with its next three fires
     Validate(validate::Arguments),
     /// Preview when jobs, or a bare expression, will fire
     Next(next::Arguments),
+    /// Show a month of calls, hour by hour, against the quota
+    Calendar(calendar::Arguments),
     /// List the jobs with their next fire and last run
     List(list::Arguments),
     /// Look back: every attempt, and every tick without one, newest first
@@ -121,6 +125,7 @@ async fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Run(arguments) => run::execute(arguments, &global).await,
         Command::Validate(arguments) => validate::execute(&arguments, &global),
         Command::Next(arguments) => next::execute(&arguments, &global).await,
+        Command::Calendar(arguments) => calendar::execute(&arguments, &global),
         Command::List(arguments) => list::execute(&arguments, &global).await,
         Command::History(arguments) => history::execute(&arguments, &global).await,
         Command::Show(arguments) => show::execute(&arguments, &global).await,

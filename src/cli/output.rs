@@ -82,6 +82,16 @@ impl<W: Write> Printer<W> {
         self.format
     }
 
+    /// Columns of the terminal, where the output is one.
+    pub(super) fn width(&self) -> Option<u16> {
+        self.width
+    }
+
+    /// Whether colours are wanted.
+    pub(super) fn is_colored(&self) -> bool {
+        self.colored
+    }
+
     /// The text in a tone, where colours are wanted.
     pub(super) fn paint(&self, tone: Tone, text: &str) -> String {
         if self.colored {

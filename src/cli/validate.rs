@@ -1,5 +1,6 @@
 //! `funcron validate`: everything that is wrong with a configuration, in one go; and where nothing
-//! is, each job with its next three fires, for a look at whether they are the ones that were meant.
+//! is, each job with its next three fires, for a look at whether they are the ones that were meant, and
+//! the minutes of the next 31 days that do not fit into the quota.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -13,6 +14,7 @@ use super::global::Global;
 use super::jobs;
 use super::moment::{self, shown};
 use super::output::{Format, Printer, counted};
+use super::proof;
 use super::table::{Cell, Column, Table};
 use crate::clock::Clock;
 use crate::config::{self, ConfigErrors, Diagnostic, Severity, Unresolved};
@@ -44,6 +46,8 @@ pub(super) fn execute(arguments: &Arguments, global: &Global) -> Result<Exit, Fa
     let mut warnings = loaded.warnings.clone();
     warnings.extend(loaded.exhausted(now));
     warnings.extend(loaded.uncovered(now));
+    let proofs = proof::prove(&loaded.config, now);
+    warnings.extend(proof::warnings(&proofs, &file));
     let severity = if arguments.strict { "error" } else { "warning" };
     let unresolved = unresolved(&loaded.config);
     let missing = unresolved.iter().map(|secret| missing(secret, &file));
@@ -54,8 +58,19 @@ pub(super) fn execute(arguments: &Arguments, global: &Global) -> Result<Exit, Fa
             false => printer.note(&words),
         }
     }
+    for note in proof::notes(&proofs) {
+        printer.note(&note);
+    }
     let is_ok = !arguments.strict || warnings.is_empty();
-    print(&loaded.config.jobs, &warnings, is_ok, now, &mut printer)?;
+    let quota = proof::data(&proofs);
+    print(
+        &loaded.config.jobs,
+        &warnings,
+        quota,
+        is_ok,
+        now,
+        &mut printer,
+    )?;
     printer.flush()?;
     printer.note(&summary(&loaded, warnings.len(), severity));
     Ok(if is_ok { Exit::Done } else { Exit::Usage })
@@ -100,6 +115,7 @@ fn missing(secret: &Unresolved, file: &Path) -> Diagnostic {
 fn print(
     jobs: &[Arc<Job>],
     warnings: &[Diagnostic],
+    quota: Value,
     is_ok: bool,
     now: Timestamp,
     printer: &mut Printer,
@@ -111,7 +127,9 @@ fn print(
         Format::Json => {
             let told: Vec<Value> = warnings.iter().map(diagnostic).collect();
             let jobs: Vec<Value> = records.collect();
-            printer.document(&json!({ "ok": is_ok, "diagnostics": told, "jobs": jobs }))
+            printer.document(
+                &json!({ "ok": is_ok, "diagnostics": told, "quota": quota, "jobs": jobs }),
+            )
         }
         Format::Jsonl | Format::Csv => printer.all_records(&KEYS, records),
     }?;

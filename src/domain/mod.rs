@@ -7,6 +7,7 @@
 pub mod attempt;
 pub mod calendar;
 pub mod expect;
+pub mod forecast;
 pub mod job;
 pub mod json;
 pub(crate) mod nearest;

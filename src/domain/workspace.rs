@@ -40,6 +40,16 @@ pub struct Workspace {
     pub proxy: Option<String>,
 }
 
+impl Workspace {
+    /// Scheme, host and port of the base URL: what a key belongs to.
+    pub fn origin(&self) -> &str {
+        let url = &self.base_url;
+        let host = url.find("://").map_or(0, |at| at + 3);
+        let end = url[host..].find('/').map_or(url.len(), |at| host + at);
+        &url[..end]
+    }
+}
+
 /// Limits per sliding minute; `None` is no limit. The documented ones (20 a key, 200 a workspace)
 /// are the configuration's defaults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,4 +77,33 @@ pub struct ApiKey {
     pub id: KeyId,
     /// What the header carries.
     pub secret: Secret,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_scheme_host_and_port() {
+        let workspace = |base_url: &str| Workspace {
+            name: WorkspaceName(Arc::from("prod")),
+            base_url: base_url.to_owned(),
+            api_keys: Vec::new(),
+            quota: Quota {
+                per_key: None,
+                per_workspace: None,
+            },
+            max_in_flight: 1,
+            max_reply: 1,
+            insecure: false,
+            ca_file: None,
+            proxy: None,
+        };
+        for (base_url, origin) in [
+            ("https://a.example:8443/prefix", "https://a.example:8443"),
+            ("https://a.example", "https://a.example"),
+        ] {
+            assert_eq!(workspace(base_url).origin(), origin);
+        }
+    }
 }

@@ -72,7 +72,7 @@ impl Permits {
         }
         let mut limits: BTreeMap<(Arc<str>, KeyId), Option<NonZeroU32>> = BTreeMap::new();
         for (name, workspace) in &jobs.workspaces {
-            let origin: Arc<str> = Arc::from(origin_of(&workspace.base_url));
+            let origin: Arc<str> = Arc::from(workspace.origin());
             let keys = jobs.keys.get(name).cloned().unwrap_or_default();
             for key in &keys {
                 let limit = limits.entry((origin.clone(), key.id.clone())).or_default();
@@ -288,28 +288,5 @@ fn earliest(a: Option<Duration>, b: Option<Duration>) -> Option<Duration> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),
-    }
-}
-
-/// Scheme, host and port of a base URL: what a key belongs to.
-fn origin_of(base_url: &str) -> &str {
-    let host = base_url.find("://").map_or(0, |at| at + 3);
-    let end = base_url[host..]
-        .find('/')
-        .map_or(base_url.len(), |at| host + at);
-    &base_url[..end]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_origin_is_scheme_host_and_port() {
-        assert_eq!(
-            origin_of("https://a.example:8443/prefix"),
-            "https://a.example:8443"
-        );
-        assert_eq!(origin_of("https://a.example"), "https://a.example");
     }
 }

@@ -46,6 +46,7 @@
 //! A tick whose date, on the wall clock of the zone at its instant, is excluded by the schedule's
 //! [`DayRules`] is a [`TickKind::Excluded`], whatever else a change of the clocks made of it.
 
+mod alike;
 mod days;
 mod error;
 mod explain;
@@ -65,6 +66,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+pub use alike::TickSource;
 pub use error::ScheduleError;
 pub use parse::{MAX_EXPRESSION, MAX_EXPRESSIONS};
 

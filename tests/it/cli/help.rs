@@ -19,6 +19,7 @@ fn the_commands_of_this_release_and_no_others_are_there() {
             "run",
             "validate",
             "next",
+            "calendar",
             "list",
             "history",
             "show",

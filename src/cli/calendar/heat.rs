@@ -1,0 +1,532 @@
+//! The heat map: a line a day, a cell an hour, a colour for the share of the quota.
+//!
+//! What the colours tell, the characters tell too. All of them are ASCII: what Unicode has for shades
+//! takes one column in some terminals and two in others, those of Chinese users first.
+
+use jiff::civil::Date;
+
+use crate::cli::output::counted;
+use crate::domain::forecast::{Hour, Load, Span};
+
+/// The title of a day's total. Short: with it, two digits an hour fit into 80 columns.
+const TOTAL: &str = "sum";
+
+/// What the characters mean where no numbers fit.
+const DIGITS: &str = "Shown in tenths of the quota, rounded up: # is all of it, ! is more.";
+
+/// A month, hour by hour.
+pub(super) struct Month {
+    pub(super) first: Date,
+    pub(super) timezone: String,
+    pub(super) hours: Vec<(Hour, Load)>,
+}
+
+/// A day's hour as it is shown; the two passes of a repeated hour are one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Cell {
+    /// The clocks jump over it.
+    Absent,
+    /// Too much would have to be computed.
+    Unknown,
+    Calls {
+        calls: u64,
+        heat: Heat,
+    },
+}
+
+/// How much of the quota an hour uses.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Heat {
+    None,
+    /// This share, above 0.
+    Share(f64),
+    /// Calls that no limit binds.
+    Unlimited,
+}
+
+impl Heat {
+    fn of(calls: u64, share: Option<f64>) -> Self {
+        match share {
+            _ if calls == 0 => Self::None,
+            Some(share) => Self::Share(share),
+            None => Self::Unlimited,
+        }
+    }
+
+    fn is_over(self) -> bool {
+        matches!(self, Self::Share(share) if share > 1.0)
+    }
+
+    /// One character: tenths of the quota, rounded up.
+    fn digit(self) -> char {
+        match self {
+            Self::None => '.',
+            Self::Unlimited => '+',
+            Self::Share(share) if share > 1.0 => '!',
+            Self::Share(share) => {
+                // At most 10 by the arm above.
+                let tenths = (share * 10.0).ceil().max(1.0) as u32;
+                char::from_digit(tenths, 10).unwrap_or('#')
+            }
+        }
+    }
+
+    /// The escape sequence: black on a ramp from pale green to red, on light and dark terminals alike.
+    fn color(self) -> &'static str {
+        match self {
+            Self::None => "2",
+            Self::Unlimited => "38;5;16;48;5;152",
+            Self::Share(..=0.25) => "38;5;16;48;5;194",
+            Self::Share(..=0.5) => "38;5;16;48;5;150",
+            Self::Share(..=0.75) => "38;5;16;48;5;227",
+            Self::Share(..=1.0) => "38;5;16;48;5;215",
+            Self::Share(_) => "1;38;5;16;48;5;203",
+        }
+    }
+}
+
+/// How a line is laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Layout {
+    /// `Tue 24`, else `24`.
+    weekdays: bool,
+    /// Digits of a count; `None`: tenths of the quota, one character.
+    count: Option<usize>,
+    /// Whether blanks stand between the hours.
+    apart: bool,
+    /// Digits of a day's total.
+    total: usize,
+}
+
+impl Layout {
+    /// The best that fits: counts before tenths of the quota, and rather without the weekdays.
+    fn fitting(width: Option<u16>, count: usize, total: usize) -> Self {
+        let layout = |weekdays, count, apart| Self {
+            weekdays,
+            count,
+            apart,
+            total,
+        };
+        let narrowest = layout(false, None, false);
+        let by_preference = [
+            layout(true, Some(count), true),
+            layout(false, Some(count), true),
+            layout(true, None, true),
+            layout(false, None, true),
+        ];
+        let fits = |layout: &Self| width.is_none_or(|width| layout.width() <= usize::from(width));
+        by_preference.into_iter().find(fits).unwrap_or(narrowest)
+    }
+
+    fn label(self) -> usize {
+        if self.weekdays { 6 } else { 2 }
+    }
+
+    fn cell(self) -> usize {
+        self.count.unwrap_or(1)
+    }
+
+    fn width(self) -> usize {
+        let between = usize::from(self.apart);
+        let lead = usize::from(!self.apart);
+        self.label() + lead + 24 * (self.cell() + between) + 2 + self.total
+    }
+}
+
+impl Month {
+    /// The lines of the map. `width` is that of the terminal, if it is one.
+    pub(super) fn render(&self, width: Option<u16>, colored: bool) -> Vec<String> {
+        let days = self.days();
+        let totals: Vec<u64> = days.iter().map(|(_, cells)| total(cells)).collect();
+        let cells = days.iter().flat_map(|(_, cells)| cells);
+        let count = cells.map(|cell| cell.count().len()).max().unwrap_or(0);
+        let most = totals.iter().copied().max().unwrap_or(0).to_string();
+        // A column has room for its title.
+        let layout = Layout::fitting(width, count.max(2), most.len().max(TOTAL.len()));
+        let mut lines = vec![self.title(&totals), String::new(), header(layout)];
+        for ((date, cells), total) in days.iter().zip(&totals) {
+            lines.push(line(layout, *date, cells, *total, colored));
+        }
+        lines.push(String::new());
+        lines.extend(self.legend(layout, colored));
+        lines.extend(self.changes_of_the_clocks());
+        lines
+    }
+
+    fn title(&self, totals: &[u64]) -> String {
+        let calls = counted(totals.iter().sum(), "call");
+        let month = self.first.strftime("%Y-%m");
+        let is_whole = self.hours.iter().all(|(_, load)| load.calls.is_some());
+        let more = if is_whole { "" } else { "more than " };
+        format!("{month}, {}: {more}{calls}", self.timezone)
+    }
+
+    fn days(&self) -> Vec<(Date, [Cell; 24])> {
+        let mut days: Vec<(Date, [Cell; 24])> = Vec::new();
+        for (hour, load) in &self.hours {
+            if days.last().is_none_or(|(date, _)| *date != hour.date) {
+                days.push((hour.date, [Cell::Absent; 24]));
+            }
+            let index = usize::try_from(hour.hour).unwrap_or(0) % 24;
+            if let Some((_, cells)) = days.last_mut() {
+                cells[index] = cells[index].and(load);
+            }
+        }
+        days
+    }
+
+    fn legend(&self, layout: Layout, colored: bool) -> Vec<String> {
+        let is_over = |load: &Load| load.share.is_some_and(|share| share > 1.0);
+        let is_over = self.hours.iter().any(|(_, load)| is_over(load));
+        let limit = self.limit();
+        let quota = match limit {
+            Some(limit) => format!("the quota lets {limit} through"),
+            None => "not every workspace has a quota".to_owned(),
+        };
+        let mut lines = vec![format!("Calls an hour; {quota}.")];
+        match (layout.count, limit) {
+            (Some(_), _) if !is_over => {}
+            (Some(_), Some(_)) => lines.push("! marks more than that.".to_owned()),
+            (Some(_), None) => {
+                lines.push("! marks more than a workspace's lets through.".to_owned())
+            }
+            (None, Some(_)) => lines.push(DIGITS.to_owned()),
+            (None, None) => lines.push(format!("{DIGITS} + has no quota.")),
+        }
+        if colored {
+            lines.push(scale());
+        }
+        lines
+    }
+
+    /// What a whole hour may hold.
+    fn limit(&self) -> Option<u64> {
+        let is_whole = |hour: &Hour| {
+            let Span { from, until } = hour.span;
+            until.as_second() - from.as_second() == 3_600
+        };
+        let whole = self.hours.iter().find(|(hour, _)| is_whole(hour));
+        whole.and_then(|(_, load)| load.limit)
+    }
+
+    /// Hours that are not there, or twice.
+    fn changes_of_the_clocks(&self) -> Vec<String> {
+        let mut told = Vec::new();
+        for (date, cells) in self.days() {
+            for (hour, cell) in cells.iter().enumerate() {
+                let passes = self
+                    .hours
+                    .iter()
+                    .filter(|(of, _)| of.date == date && usize::try_from(of.hour) == Ok(hour));
+                if *cell == Cell::Absent {
+                    told.push(format!(
+                        "{date} has no {hour:02}:00: the clocks jump over it."
+                    ));
+                } else if passes.count() > 1 {
+                    told.push(format!(
+                        "{date} has {hour:02}:00 twice; its number is that of both."
+                    ));
+                }
+            }
+        }
+        told
+    }
+}
+
+impl Cell {
+    /// The number of calls, marked where that is more than the quota.
+    fn count(&self) -> String {
+        match self {
+            Self::Absent => String::new(),
+            Self::Unknown => "?".to_owned(),
+            Self::Calls { calls: 0, .. } => ".".to_owned(),
+            Self::Calls { calls, heat } if heat.is_over() => format!("!{calls}"),
+            Self::Calls { calls, .. } => calls.to_string(),
+        }
+    }
+
+    /// The share of the quota.
+    fn tenths(self) -> char {
+        match self {
+            Self::Absent => ' ',
+            Self::Unknown => '?',
+            Self::Calls { heat, .. } => heat.digit(),
+        }
+    }
+
+    /// The same with another pass of the hour.
+    fn and(self, load: &Load) -> Self {
+        match (self, load.calls) {
+            (Self::Unknown, _) | (_, None) => Self::Unknown,
+            (Self::Absent, Some(calls)) => Self::Calls {
+                calls,
+                heat: Heat::of(calls, load.share),
+            },
+            (Self::Calls { calls, heat }, Some(more)) => {
+                let other = Heat::of(more, load.share);
+                let heat = match (heat, other) {
+                    (Heat::Share(a), Heat::Share(b)) => Heat::Share(a.max(b)),
+                    (Heat::None, other) => other,
+                    (heat, _) => heat,
+                };
+                Self::Calls {
+                    calls: calls + more,
+                    heat,
+                }
+            }
+        }
+    }
+}
+
+fn total(cells: &[Cell; 24]) -> u64 {
+    let calls = |cell: &Cell| match cell {
+        Cell::Calls { calls, .. } => *calls,
+        Cell::Absent | Cell::Unknown => 0,
+    };
+    cells.iter().map(calls).sum()
+}
+
+fn header(layout: Layout) -> String {
+    let lead = layout.label() + usize::from(!layout.apart);
+    let width = layout.cell() + usize::from(layout.apart);
+    let mut text = " ".repeat(lead);
+    for hour in 0..24 {
+        let end = lead + (hour + 1) * width;
+        if layout.count.is_some() {
+            text.push_str(&format!("{:>width$}", format!("{hour:02}")));
+        } else if hour % 6 == 0 {
+            // Without blanks between the hours it reaches over the next.
+            text.push_str(&format!("{hour:02}"));
+        } else {
+            text.push_str(&" ".repeat(end.saturating_sub(text.len())));
+        }
+    }
+    text.push_str(&format!("  {TOTAL:>0$}", layout.total));
+    text
+}
+
+fn line(layout: Layout, date: Date, cells: &[Cell; 24], total: u64, colored: bool) -> String {
+    let label = if layout.weekdays { "%a %e" } else { "%e" };
+    let mut text = date.strftime(label).to_string();
+    if !layout.apart {
+        text.push(' ');
+    }
+    for cell in cells {
+        text.push_str(&shown(layout, *cell, colored));
+    }
+    text.push_str(&format!("  {total:>0$}", layout.total));
+    text
+}
+
+fn shown(layout: Layout, cell: Cell, colored: bool) -> String {
+    let body = match layout.count {
+        Some(_) => cell.count(),
+        None => cell.tenths().to_string(),
+    };
+    let blank = if layout.apart { " " } else { "" };
+    let text = format!("{blank}{body:>0$}", layout.cell());
+    match cell {
+        Cell::Calls { heat, .. } if colored => paint(heat, &text),
+        _ => text,
+    }
+}
+
+fn paint(heat: Heat, text: &str) -> String {
+    format!("\u{1b}[{}m{text}\u{1b}[0m", heat.color())
+}
+
+/// What the colours mean.
+fn scale() -> String {
+    let steps = [
+        (0.25, " to 25 % "),
+        (0.5, " to 50 % "),
+        (0.75, " to 75 % "),
+        (1.0, " to 100 % "),
+        (2.0, " above "),
+    ];
+    let step = |(share, text)| paint(Heat::Share(share), text);
+    steps.map(step).concat()
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use jiff::civil::date;
+    use jiff::tz::TimeZone;
+
+    use super::*;
+    use crate::cli::terminal;
+    use crate::domain::forecast::hours;
+
+    /// A month in Berlin whose hours hold as many calls as `calls` says, where 1200 fit.
+    fn month(month: i8, calls: impl Fn(&Hour) -> u64) -> Month {
+        let zone = TimeZone::get("Europe/Berlin").unwrap();
+        let first = date(2026, month, 1);
+        let end = first.saturating_add(jiff::Span::new().months(1));
+        let load = |hour: &Hour| {
+            let calls = calls(hour);
+            Load {
+                calls: Some(calls),
+                limit: Some(1_200),
+                share: Some(calls as f64 / 1_200.0),
+            }
+        };
+        let hours = hours(first, end, &zone).into_iter();
+        Month {
+            first,
+            timezone: "Europe/Berlin".to_owned(),
+            hours: hours.map(|hour| (hour, load(&hour))).collect(),
+        }
+    }
+
+    /// As many at each hour as it says, the 29th of March left alone.
+    fn steps(hour: &Hour) -> u64 {
+        if hour.date.day() == 29 {
+            7
+        } else {
+            hour.hour.unsigned_abs().into()
+        }
+    }
+
+    /// The title, the hours, some days, and what stands below.
+    fn excerpt(lines: &[String], days: std::ops::RangeInclusive<usize>) -> String {
+        let (first, last) = (days.start() + 2, days.end() + 3);
+        let below = lines.len() - 3;
+        [&lines[..3], &lines[first..last], &lines[below..]]
+            .concat()
+            .join("\n")
+    }
+
+    #[test]
+    fn eighty_columns_hold_a_month_of_counts_of_two_digits() {
+        let lines = month(3, steps).render(Some(80), false);
+        insta::assert_snapshot!(excerpt(&lines, 28..=30), @"
+        2026-03, Europe/Berlin: 8441 calls
+
+           00 01 02 03 04 05 06 07 08 09 10 11 12 13 14 15 16 17 18 19 20 21 22 23  sum
+        28  .  1  2  3  4  5  6  7  8  9 10 11 12 13 14 15 16 17 18 19 20 21 22 23  276
+        29  7  7     7  7  7  7  7  7  7  7  7  7  7  7  7  7  7  7  7  7  7  7  7  161
+        30  .  1  2  3  4  5  6  7  8  9 10 11 12 13 14 15 16 17 18 19 20 21 22 23  276
+
+        Calls an hour; the quota lets 1200 through.
+        2026-03-29 has no 02:00: the clocks jump over it.
+        ");
+        assert_eq!(lines[3..34].iter().map(String::len).max(), Some(80 - 1));
+    }
+
+    #[test]
+    fn where_there_is_room_the_days_have_their_weekdays() {
+        let lines = month(3, steps).render(Some(120), false);
+        insta::assert_snapshot!(excerpt(&lines, 28..=30), @"
+        2026-03, Europe/Berlin: 8441 calls
+
+               00 01 02 03 04 05 06 07 08 09 10 11 12 13 14 15 16 17 18 19 20 21 22 23  sum
+        Sat 28  .  1  2  3  4  5  6  7  8  9 10 11 12 13 14 15 16 17 18 19 20 21 22 23  276
+        Sun 29  7  7     7  7  7  7  7  7  7  7  7  7  7  7  7  7  7  7  7  7  7  7  7  161
+        Mon 30  .  1  2  3  4  5  6  7  8  9 10 11 12 13 14 15 16 17 18 19 20 21 22 23  276
+
+        Calls an hour; the quota lets 1200 through.
+        2026-03-29 has no 02:00: the clocks jump over it.
+        ");
+        assert_eq!(lines, month(3, steps).render(None, false));
+    }
+
+    #[test]
+    fn where_counts_do_not_fit_tenths_of_the_quota_do() {
+        let calls = |hour: &Hour| u64::from(hour.hour.unsigned_abs()) * 70;
+        let shown = |width| excerpt(&month(3, calls).render(Some(width), false), 28..=30);
+        insta::assert_snapshot!(shown(80), @"
+        2026-03, Europe/Berlin: 598780 calls
+
+              00          06          12          18              sum
+        Sat 28 . 1 2 2 3 3 4 5 5 6 6 7 7 8 9 9 # # ! ! ! ! ! !  19320
+        Sun 29 . 1   2 3 3 4 5 5 6 6 7 7 8 9 9 # # ! ! ! ! ! !  19180
+        Mon 30 . 1 2 2 3 3 4 5 5 6 6 7 7 8 9 9 # # ! ! ! ! ! !  19320
+        Calls an hour; the quota lets 1200 through.
+        Shown in tenths of the quota, rounded up: # is all of it, ! is more.
+        2026-03-29 has no 02:00: the clocks jump over it.
+        ");
+        insta::assert_snapshot!(shown(40), @"
+        2026-03, Europe/Berlin: 598780 calls
+
+           00    06    12    18        sum
+        28 .122334556677899##!!!!!!  19320
+        29 .1 2334556677899##!!!!!!  19180
+        30 .122334556677899##!!!!!!  19320
+        Calls an hour; the quota lets 1200 through.
+        Shown in tenths of the quota, rounded up: # is all of it, ! is more.
+        2026-03-29 has no 02:00: the clocks jump over it.
+        ");
+    }
+
+    #[test]
+    fn a_repeated_hour_is_one_cell_with_the_calls_of_both() {
+        let lines = month(10, |_| 7).render(Some(120), false);
+        insta::assert_snapshot!(excerpt(&lines, 24..=26), @"
+        2026-10, Europe/Berlin: 5215 calls
+
+               00 01 02 03 04 05 06 07 08 09 10 11 12 13 14 15 16 17 18 19 20 21 22 23  sum
+        Sat 24  7  7  7  7  7  7  7  7  7  7  7  7  7  7  7  7  7  7  7  7  7  7  7  7  168
+        Sun 25  7  7 14  7  7  7  7  7  7  7  7  7  7  7  7  7  7  7  7  7  7  7  7  7  175
+        Mon 26  7  7  7  7  7  7  7  7  7  7  7  7  7  7  7  7  7  7  7  7  7  7  7  7  168
+
+        Calls an hour; the quota lets 1200 through.
+        2026-10-25 has 02:00 twice; its number is that of both.
+        ");
+    }
+
+    #[test]
+    fn more_than_the_quota_is_marked_in_the_number_itself() {
+        let calls = |hour: &Hour| if hour.hour == 9 { 1_300 } else { 0 };
+        let lines = month(11, calls).render(None, false);
+        insta::assert_snapshot!(excerpt(&lines, 1..=2), @"
+        2026-11, Europe/Berlin: 39000 calls
+
+                  00    01    02    03    04    05    06    07    08    09    10    11    12    13    14    15    16    17    18    19    20    21    22    23   sum
+        Sun  1     .     .     .     .     .     .     .     .     . !1300     .     .     .     .     .     .     .     .     .     .     .     .     .     .  1300
+        Mon  2     .     .     .     .     .     .     .     .     . !1300     .     .     .     .     .     .     .     .     .     .     .     .     .     .  1300
+
+        Calls an hour; the quota lets 1200 through.
+        ! marks more than that.
+        ");
+    }
+
+    #[test]
+    fn what_is_not_known_is_not_shown_as_nothing() {
+        let mut month = month(11, |_| 5);
+        for (_, load) in &mut month.hours[30..] {
+            load.calls = None;
+            load.share = None;
+        }
+        let lines = month.render(Some(120), false);
+        assert_eq!(lines[0], "2026-11, Europe/Berlin: more than 150 calls");
+        assert!(lines[4].contains("5  5  5  5  5  5  ?  ?"), "{}", lines[4]);
+        assert!(lines[4].ends_with("  30"), "{}", lines[4]);
+    }
+
+    #[test]
+    fn colours_take_no_columns_and_every_character_is_ascii() {
+        let calls = |hour: &Hour| u64::from(hour.hour.unsigned_abs()) * 70;
+        for width in [Some(40), Some(80), Some(120), None] {
+            let plain = month(3, calls).render(width, false);
+            let colored = month(3, calls).render(width, true);
+            assert!(plain.iter().all(|line| line.is_ascii()));
+            for (plain, colored) in plain.iter().zip(&colored).take(34) {
+                assert_eq!(&stripped(colored), plain);
+                assert!(width.is_none_or(|width| terminal::width(plain) <= usize::from(width)));
+            }
+        }
+        let busy = &month(3, calls).render(Some(80), true)[3];
+        for shade in ["[2m", "194m", "150m", "227m", "215m", "203m"] {
+            assert!(busy.contains(shade), "{shade}: {busy}");
+        }
+    }
+
+    /// The text without its escape sequences.
+    fn stripped(text: &str) -> String {
+        let mut pieces = text.split('\u{1b}');
+        let first = pieces.next().unwrap_or_default();
+        let rest = pieces.filter_map(|piece| piece.split_once('m').map(|(_, rest)| rest));
+        std::iter::once(first).chain(rest).collect()
+    }
+}
