@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::claim::{self, OpenAttempt, Opened};
 use super::dialect;
+use super::disk::{Disk, Moment};
 use super::error::{StoreError, StoreErrorKind};
 use super::finish::{self, CloseAttempt, Closed, Settle};
 use super::plan::{self, Plan};
@@ -61,10 +62,14 @@ impl Operation {
 }
 
 /// Commits until every sender is gone, then leaves the file readable for everyone.
-pub(super) async fn run(mut connection: SqliteConnection, mut queue: mpsc::Receiver<Pending>) {
+pub(super) async fn run(
+    mut connection: SqliteConnection,
+    disk: Disk,
+    mut queue: mpsc::Receiver<Pending>,
+) {
     let mut batch = Vec::with_capacity(BATCH);
     while queue.recv_many(&mut batch, BATCH).await > 0 {
-        commit(&mut connection, std::mem::take(&mut batch)).await;
+        commit(&mut connection, &disk, std::mem::take(&mut batch)).await;
     }
     // The file is whole either way; without it, readers without write access have to wait for the
     // next daemon.
@@ -77,22 +82,27 @@ pub(super) async fn run(mut connection: SqliteConnection, mut queue: mpsc::Recei
     let _ = connection.close().await;
 }
 
-async fn commit(connection: &mut SqliteConnection, batch: Vec<Pending>) {
+async fn commit(connection: &mut SqliteConnection, disk: &Disk, batch: Vec<Pending>) {
     let operations: Vec<&Operation> = batch.iter().map(|pending| &pending.operation).collect();
-    match transaction(connection, &operations).await {
+    match transaction(connection, disk, &operations).await {
         Ok(answers) => {
             for (pending, answer) in batch.into_iter().zip(answers) {
                 // A sender that no longer listens has been stopped; the row is durable all the same.
                 let _ = pending.answer.send(Ok(answer));
             }
         }
-        Err(failure) => take_apart(connection, batch, failure).await,
+        Err(failure) => take_apart(connection, disk, batch, failure).await,
     }
 }
 
 /// Answers every operation of a failed transaction: with the failure, where it was the disk's, or
 /// else by doing each in a transaction of its own.
-async fn take_apart(connection: &mut SqliteConnection, mut batch: Vec<Pending>, failure: Failure) {
+async fn take_apart(
+    connection: &mut SqliteConnection,
+    disk: &Disk,
+    mut batch: Vec<Pending>,
+    failure: Failure,
+) {
     if let Some(kind) = failure.of_the_disk() {
         for pending in batch {
             let error = StoreError::new(pending.operation.doing(), kind.clone());
@@ -107,7 +117,7 @@ async fn take_apart(connection: &mut SqliteConnection, mut batch: Vec<Pending>, 
         return;
     }
     for pending in batch {
-        let outcome = match transaction(connection, &[&pending.operation]).await {
+        let outcome = match transaction(connection, disk, &[&pending.operation]).await {
             Ok(mut answers) => Ok(answers.pop().unwrap_or(Answer::Done)),
             Err(failure) => failure.answer(&pending.operation),
         };
@@ -117,6 +127,7 @@ async fn take_apart(connection: &mut SqliteConnection, mut batch: Vec<Pending>, 
 
 enum Failure {
     Database(sqlx::Error),
+    Disk(StoreErrorKind),
     /// Some row was not in the state that the operation needs; nothing was kept.
     Mismatch,
 }
@@ -134,6 +145,7 @@ impl Failure {
             Self::Database(error) => {
                 Some(StoreError::kind_of(error)).filter(|kind| !matches!(kind, StoreErrorKind::Bug))
             }
+            Self::Disk(kind) => Some(kind.clone()),
             Self::Mismatch => None,
         }
     }
@@ -144,6 +156,7 @@ impl Failure {
             (Self::Database(error), operation) => {
                 Err(StoreError::from_sqlx(operation.doing(), error))
             }
+            (Self::Disk(kind), operation) => Err(StoreError::new(operation.doing(), kind)),
             (Self::Mismatch, Operation::Open(_)) => Ok(Answer::Opened(Opened::NotWaiting)),
             (Self::Mismatch, Operation::Close(_)) => Ok(Answer::Closed(Closed::AlreadyClosed)),
             (Self::Mismatch, operation) => Err(StoreError::new(
@@ -159,6 +172,7 @@ impl Failure {
 
 async fn transaction(
     connection: &mut SqliteConnection,
+    disk: &Disk,
     operations: &[&Operation],
 ) -> Result<Vec<Answer>, Failure> {
     let mut transaction = connection.begin_with(dialect::BEGIN_WRITE).await?;
@@ -192,6 +206,10 @@ async fn transaction(
     {
         return Err(Failure::Mismatch);
     }
+    let passed = disk.pass(Moment::BeforeCommit).await;
+    passed.map_err(Failure::Disk)?;
     transaction.commit().await?;
+    // What is kept is kept: a failure that comes now would be a lie.
+    let _ = disk.pass(Moment::AfterCommit).await;
     Ok(answers)
 }
