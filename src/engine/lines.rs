@@ -59,8 +59,8 @@ impl Line {
         self.odd.remove(place);
     }
 
-    fn first(&self) -> Option<Place> {
-        self.places.iter().find_map(|line| line.first().copied())
+    fn in_order(&self) -> impl Iterator<Item = &Place> {
+        self.places.iter().flatten()
     }
 }
 
@@ -215,21 +215,34 @@ impl Lines {
 
     /// Workspaces with runs in line.
     pub(super) fn workspaces(&self) -> Vec<WorkspaceName> {
-        let waiting = self.ready.iter().filter(|(_, line)| line.first().is_some());
+        let waiting = self
+            .ready
+            .iter()
+            .filter(|(_, line)| line.in_order().next().is_some());
         waiting.map(|(name, _)| name.clone()).collect()
     }
 
     /// The run that is next in the workspace's lines. One that its job holds back by now leaves the
-    /// line until that run ends.
-    pub(super) fn next(&mut self, workspace: &WorkspaceName) -> Option<Run> {
+    /// line until that run ends; one that has waited too long is passed over, and the next step ends
+    /// it.
+    pub(super) fn next(&mut self, workspace: &WorkspaceName, now: Timestamp) -> Option<Run> {
         loop {
-            let place = self.ready.get(workspace)?.first()?;
+            let line = self.ready.get(workspace)?;
+            let place = line
+                .in_order()
+                .find(|place| !self.is_over(place, now))
+                .copied()?;
             let run = self.runs.get(&place.1).cloned();
             match run {
                 Some(run) if !self.held_back_by_its_job(&run) => return Some(run),
                 _ => self.ready.get_mut(workspace)?.remove(&place),
             }
         }
+    }
+
+    fn is_over(&self, place: &Place, now: Timestamp) -> bool {
+        let expiry = self.runs.get(&place.1).and_then(Run::expiry);
+        expiry.is_some_and(|(at, _)| at <= now)
     }
 
     /// Up to `limit` runs that stand in the workspace's lines with another reason than `gate`.

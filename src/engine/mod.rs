@@ -143,6 +143,7 @@ impl Engine {
             self.plan_late(now).await?,
             self.admit(now).await?,
             self.timetable.next(),
+            // What expired during the step is in the past, and ended by the next one.
             self.lines.next_wake(),
         ];
         Ok(self.rest(wakes.into_iter().flatten()))
