@@ -9,6 +9,7 @@ mod ledger;
 mod readme;
 mod sandbox;
 mod schedule_oracle;
+mod simulation;
 mod support;
 mod systemd;
 mod tidy;
