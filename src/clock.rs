@@ -4,6 +4,7 @@
 //! above is given instants. Wall time is truncated to microseconds, the ledger's resolution, so that
 //! an instant read back from the ledger equals the one that was written.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -25,7 +26,20 @@ pub struct Clock(Arc<Source>);
 #[derive(Debug)]
 enum Source {
     System { origin: Instant },
-    Manual(watch::Sender<Reading>),
+    Manual(Manual),
+}
+
+#[derive(Debug)]
+struct Manual {
+    reading: watch::Sender<Reading>,
+    sleepers: watch::Sender<Sleepers>,
+}
+
+/// The monotonic instants that [`Clock::sleep`] sleeps until, each with a number of its own.
+#[derive(Debug, Default)]
+struct Sleepers {
+    number: u64,
+    until: BTreeSet<(Duration, u64)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -48,14 +62,17 @@ impl Clock {
             wall: truncate(wall),
             monotonic: Duration::ZERO,
         };
-        Self(Arc::new(Source::Manual(watch::Sender::new(reading))))
+        Self(Arc::new(Source::Manual(Manual {
+            reading: watch::Sender::new(reading),
+            sleepers: watch::Sender::default(),
+        })))
     }
 
     /// The wall time, in whole microseconds.
     pub fn now(&self) -> Timestamp {
         match &*self.0 {
             Source::System { .. } => truncate(Timestamp::now()),
-            Source::Manual(reading) => reading.borrow().wall,
+            Source::Manual(manual) => manual.reading.borrow().wall,
         }
     }
 
@@ -63,7 +80,7 @@ impl Clock {
     pub fn monotonic(&self) -> Duration {
         match &*self.0 {
             Source::System { origin } => MONOTONIC_BEGINNING + origin.elapsed(),
-            Source::Manual(reading) => reading.borrow().monotonic,
+            Source::Manual(manual) => manual.reading.borrow().monotonic,
         }
     }
 
@@ -76,12 +93,50 @@ impl Clock {
                 let left = Duration::try_from(left).unwrap_or(Duration::ZERO);
                 tokio::time::sleep(left.min(MAX_SLEEP)).await;
             }
-            Source::Manual(reading) => {
-                let mut reading = reading.subscribe();
+            Source::Manual(manual) => {
+                let mut reading = manual.reading.subscribe();
                 // The sender lives as long as `self`, so waiting cannot fail.
                 let _ = reading.wait_for(|reading| reading.wall >= wake).await;
             }
         }
+    }
+
+    /// Sleeps for so long by the monotonic clock, whatever the wall clock does meanwhile.
+    pub async fn sleep(&self, length: Duration) {
+        match &*self.0 {
+            Source::System { .. } => tokio::time::sleep(length).await,
+            Source::Manual(manual) => {
+                let until = manual.reading.borrow().monotonic.saturating_add(length);
+                let _asleep = Asleep::new(&manual.sleepers, until);
+                let mut reading = manual.reading.subscribe();
+                let _ = reading.wait_for(|reading| reading.monotonic >= until).await;
+            }
+        }
+    }
+
+    /// The first instant of monotonic time at which somebody wakes who [`sleep`](Self::sleep)s on a
+    /// manual clock. `None` of the system's clock.
+    pub fn next_waking(&self) -> Option<Duration> {
+        let Source::Manual(manual) = &*self.0 else {
+            return None;
+        };
+        let now = manual.reading.borrow().monotonic;
+        let sleepers = manual.sleepers.borrow();
+        sleepers.after(now).next()
+    }
+
+    /// Waits until so many [`sleep`](Self::sleep) on a manual clock: whoever moves it wants to know
+    /// that nothing else will happen before. On the system's clock it waits for ever.
+    pub async fn until_asleep(&self, sleepers: usize) {
+        let Source::Manual(manual) = &*self.0 else {
+            return std::future::pending().await;
+        };
+        let mut changed = manual.sleepers.subscribe();
+        let reached = |found: &Sleepers| {
+            let now = manual.reading.borrow().monotonic;
+            found.after(now).count() >= sleepers
+        };
+        let _ = changed.wait_for(reached).await;
     }
 
     /// Moves a manual clock: wall and monotonic time together. Does nothing to the system's.
@@ -98,9 +153,42 @@ impl Clock {
     }
 
     fn adjust(&self, change: impl FnOnce(&mut Reading)) {
-        if let Source::Manual(reading) = &*self.0 {
-            reading.send_modify(change);
+        if let Source::Manual(manual) = &*self.0 {
+            manual.reading.send_modify(change);
         }
+    }
+}
+
+impl Sleepers {
+    fn after(&self, now: Duration) -> impl Iterator<Item = Duration> {
+        let awake = (now, u64::MAX);
+        self.until.range(awake..).map(|(until, _)| *until)
+    }
+}
+
+/// A place among the sleepers, for as long as the sleep is not over or given up.
+struct Asleep<'c> {
+    sleepers: &'c watch::Sender<Sleepers>,
+    place: (Duration, u64),
+}
+
+impl<'c> Asleep<'c> {
+    fn new(sleepers: &'c watch::Sender<Sleepers>, until: Duration) -> Self {
+        let mut place = (until, 0);
+        sleepers.send_modify(|sleepers| {
+            sleepers.number += 1;
+            place.1 = sleepers.number;
+            sleepers.until.insert(place);
+        });
+        Self { sleepers, place }
+    }
+}
+
+impl Drop for Asleep<'_> {
+    fn drop(&mut self) {
+        self.sleepers.send_modify(|sleepers| {
+            sleepers.until.remove(&self.place);
+        });
     }
 }
 
@@ -133,6 +221,24 @@ mod tests {
     #[test]
     fn wall_time_has_no_more_than_the_ledgers_resolution() {
         assert_eq!(Clock::system().now().as_nanosecond() % 1_000, 0);
+    }
+
+    #[tokio::test]
+    async fn a_sleep_lasts_by_the_monotonic_clock_and_can_be_seen() {
+        let clock = Clock::manual(Timestamp::UNIX_EPOCH);
+        let sleeper = tokio::spawn({
+            let clock = clock.clone();
+            async move { clock.sleep(Duration::from_secs(60)).await }
+        });
+        clock.until_asleep(1).await;
+        let wakes = clock.monotonic() + Duration::from_secs(60);
+        clock.step_wall(SignedDuration::from_hours(1));
+        assert_eq!(clock.next_waking(), Some(wakes));
+        assert!(!sleeper.is_finished());
+        clock.step_wall(SignedDuration::from_hours(-2));
+        clock.advance(Duration::from_secs(60));
+        sleeper.await.expect("the sleeper ends");
+        assert_eq!(clock.next_waking(), None);
     }
 
     #[tokio::test]

@@ -118,7 +118,10 @@ impl Engine {
         workspace: &WorkspaceName,
         monotonic: Duration,
     ) -> Option<Refusal> {
-        while let Some(run) = self.lines.next(workspace) {
+        // Not the step's own present: a slow disk may have held the planning up, and what expired
+        // meanwhile, or was planned too late already, may not be opened any more.
+        let now = self.clock.now();
+        while let Some(run) = self.lines.next(workspace, now) {
             match self.permits.take(workspace, monotonic) {
                 Ok(permit) => self.spawn(run, permit),
                 Err(refusal) => return Some(refusal),

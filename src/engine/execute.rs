@@ -335,7 +335,7 @@ async fn write(context: &Context, row: CloseAttempt) -> bool {
             }
         }
         tokio::select! {
-            () = tokio::time::sleep(RECORD_AGAIN) => {}
+            () = context.clock.sleep(RECORD_AGAIN) => {}
             () = context.abort.cancelled() => return false,
         }
     }

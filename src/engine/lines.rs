@@ -67,8 +67,8 @@ impl Line {
         self.odd.remove(place);
     }
 
-    fn first(&self) -> Option<Place> {
-        self.places.iter().find_map(|line| line.first().copied())
+    fn in_order(&self) -> impl Iterator<Item = &Place> {
+        self.places.iter().flatten()
     }
 }
 
@@ -248,14 +248,24 @@ impl Lines {
 
     /// Workspaces with runs in line.
     pub(super) fn workspaces(&self) -> Vec<WorkspaceName> {
-        let waiting = self.ready.iter().filter(|(_, line)| line.first().is_some());
+        let waiting = self
+            .ready
+            .iter()
+            .filter(|(_, line)| line.in_order().next().is_some());
         waiting.map(|(name, _)| name.clone()).collect()
     }
 
-    /// The run that is next in the workspace's lines.
-    pub(super) fn next(&self, workspace: &WorkspaceName) -> Option<Run> {
-        let (_, id) = self.ready.get(workspace)?.first()?;
-        self.runs.get(&id).cloned()
+    /// The run that is next in the workspace's lines. One that has waited too long is passed over, and
+    /// the next step ends it.
+    pub(super) fn next(&self, workspace: &WorkspaceName, now: Timestamp) -> Option<Run> {
+        let mut line = self.ready.get(workspace)?.in_order();
+        let (_, id) = line.find(|place| !self.is_over(place, now))?;
+        self.runs.get(id).cloned()
+    }
+
+    fn is_over(&self, place: &Place, now: Timestamp) -> bool {
+        let expiry = self.runs.get(&place.1).and_then(Run::expiry);
+        expiry.is_some_and(|(at, _)| at <= now)
     }
 
     /// Up to `limit` runs that stand in the workspace's lines with another reason than `gate`.

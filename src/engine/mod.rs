@@ -159,6 +159,7 @@ impl Engine {
         let wakes = [
             self.admit(now).await?,
             self.timetable.next(),
+            // What expired during the step is in the past, and ended by the next one.
             self.lines.next_wake(),
         ];
         Ok(self.rest(planned.into_iter().chain(wakes).flatten()))

@@ -37,13 +37,27 @@ impl Engine {
     /// # Errors
     /// Where the ledger fails, or the client cannot be built.
     pub async fn open(ledger: Ledger, clock: Clock, jobs: JobSet) -> Result<Self, EngineError> {
-        let client = Arc::new(Client::new(&jobs.workspaces)?);
+        let client = Client::new(&jobs.workspaces)?;
+        Ok(Self::open_with(ledger, clock, jobs, client).await?)
+    }
+
+    /// Like [`Self::open`], and the calls are made by this client, or after a reload by one that it
+    /// is renewed to.
+    ///
+    /// # Errors
+    /// Where the ledger fails.
+    pub async fn open_with(
+        ledger: Ledger,
+        clock: Clock,
+        jobs: JobSet,
+        client: Client,
+    ) -> Result<Self, StoreError> {
         let now = clock.now();
         let monotonic = clock.monotonic();
         let (sender, ended) = mpsc::unbounded_channel();
         let mut engine = Self {
             ledger,
-            client,
+            client: Arc::new(client),
             jobs: Arc::new(jobs),
             old_definitions: HashMap::new(),
             started_at: now,

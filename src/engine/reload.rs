@@ -10,7 +10,6 @@ use super::versions::{self, Change};
 use super::{Engine, EngineError, JobSet};
 use crate::config::definition;
 use crate::domain::job::JobName;
-use crate::guance::Client;
 use crate::store::{Event, LoadedVersion, Plan, StoreError};
 
 /// What a reload changed.
@@ -39,7 +38,7 @@ impl Engine {
     /// # Errors
     /// Where the ledger or the client fails; the old configuration then stays.
     pub async fn reload(&mut self, next: JobSet, actor: &str) -> Result<Difference, EngineError> {
-        let client = Arc::new(Client::new(&next.workspaces)?);
+        let client = Arc::new(self.client.renewed(&next.workspaces)?);
         self.take_in_ended();
         // One instant for all of it, though the writing takes its time: ticks up to it are the old
         // definitions', ticks after it the new ones'.

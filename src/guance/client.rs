@@ -16,6 +16,8 @@ use super::exchange::{End, Received, SMALL, exchange};
 use super::judge::{Timing, record};
 use super::one_thread::OneThread;
 use super::request::Request;
+use super::script::{Script, ScriptedReply};
+use crate::clock::Clock;
 use crate::domain::attempt::CallRecord;
 use crate::domain::expect::Expectation;
 use crate::domain::workspace::{Workspace, WorkspaceName};
@@ -35,8 +37,18 @@ const POOL_SIZE: usize = 32;
 const LARGE_REPLIES: usize = 4;
 
 /// The one client of the daemon, for all workspaces. Cheap to clone; its clones share connections.
+#[derive(Clone, Debug)]
+pub struct Client(Way);
+
+/// How calls are made.
+#[derive(Clone, Debug)]
+enum Way {
+    Http(Http),
+    Scripted(Script),
+}
+
 #[derive(Clone)]
-pub struct Client {
+struct Http {
     workspaces: Arc<BTreeMap<WorkspaceName, Remote>>,
     large: Arc<Semaphore>,
     /// Large replies are judged one after another: what is redacted, and what `expect` looks at, are
@@ -44,7 +56,7 @@ pub struct Client {
     judge: Arc<OneThread>,
 }
 
-impl fmt::Debug for Client {
+impl fmt::Debug for Http {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.workspaces.keys()).finish()
     }
@@ -161,16 +173,49 @@ impl Client {
             };
             remotes.insert(name.clone(), remote);
         }
-        Ok(Self {
+        Ok(Self(Way::Http(Http {
             workspaces: Arc::new(remotes),
             large: Arc::new(Semaphore::new(LARGE_REPLIES)),
             judge: Arc::new(OneThread::start("judge").map_err(ClientError::Thread)?),
-        })
+        })))
+    }
+
+    /// A client whose calls do not leave: `answer` says what comes of each, which takes its time on
+    /// `clock` and is judged like any reply. For simulations, where a month has to pass in a moment.
+    pub fn scripted(
+        clock: Clock,
+        answer: impl Fn(&Call) -> ScriptedReply + Send + Sync + 'static,
+    ) -> Self {
+        Self(Way::Scripted(Script::new(clock, Arc::new(answer))))
+    }
+
+    /// A client of the same way for other workspaces.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::new`].
+    pub fn renewed(
+        &self,
+        workspaces: &BTreeMap<WorkspaceName, Workspace>,
+    ) -> Result<Self, ClientError> {
+        match &self.0 {
+            Way::Http(_) => Self::new(workspaces),
+            Way::Scripted(_) => Ok(self.clone()),
+        }
     }
 
     /// Makes the call. Dropping the future ends it and closes its connection; what the server did
     /// by then, nobody knows.
     pub async fn call(&self, call: Call) -> CallRecord {
+        match &self.0 {
+            Way::Http(http) => http.call(call).await,
+            Way::Scripted(script) => script.call(call).await,
+        }
+    }
+}
+
+impl Http {
+    async fn call(&self, call: Call) -> CallRecord {
         let started = Instant::now();
         let progress = Arc::new(Progress::default());
         let mut received = Received::default();

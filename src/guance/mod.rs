@@ -22,7 +22,9 @@ mod one_thread;
 mod redact;
 mod reply;
 mod request;
+mod script;
 
 pub use client::{Call, Client, ClientError};
 pub use redact::Redactor;
 pub use request::{Request, build_request};
+pub use script::{ScriptedEnd, ScriptedReply};

@@ -13,7 +13,7 @@ use crate::domain::attempt::{BODY_LIMIT, StoredBody};
 use crate::domain::job::ReturnType;
 use crate::domain::json::Json;
 use crate::domain::secret::{REDACTED, Secret};
-use crate::domain::workspace::ApiKey;
+use crate::domain::workspace::{ApiKey, KeyId};
 
 /// A request that is ready to be recorded, and then sent.
 #[derive(Clone)]
@@ -24,6 +24,13 @@ pub struct Request {
     pub redacted: StoredBody,
     pub(super) key: ApiKey,
     pub(super) redactor: Arc<Redactor>,
+}
+
+impl Request {
+    /// Which key it is sent with.
+    pub fn key(&self) -> &KeyId {
+        &self.key.id
+    }
 }
 
 impl fmt::Debug for Request {
@@ -131,7 +138,6 @@ impl Serialize for Kwargs<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::workspace::KeyId;
 
     fn key() -> ApiKey {
         ApiKey {

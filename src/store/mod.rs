@@ -13,6 +13,7 @@ pub mod audit;
 mod claim;
 mod detail;
 mod dialect;
+mod disk;
 mod error;
 mod finish;
 mod lock;
@@ -27,6 +28,7 @@ mod writer;
 
 pub use claim::{OpenAttempt, Opened};
 pub use detail::{AttemptDetail, FoundRun, MATCHES, RunDetail};
+pub use disk::{Disk, Mishap, Moment};
 pub use error::{StoreError, StoreErrorKind};
 pub use finish::{After, CloseAttempt, Closed, Settle};
 pub use lock::LedgerLock;

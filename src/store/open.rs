@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 
 use super::claim::{OpenAttempt, Opened};
 use super::dialect;
+use super::disk::Disk;
 use super::error::{StoreError, StoreErrorKind};
 use super::finish::{CloseAttempt, Closed, Settle};
 use super::lock::{self, LedgerLock};
@@ -47,13 +48,25 @@ impl Ledger {
     /// # Errors
     /// See [`StoreErrorKind`]: locked by another daemon, no ledger, a newer one, or the file system.
     pub async fn open(path: &Path, now: Timestamp) -> Result<(Self, Held), StoreError> {
+        Self::open_on(Disk::default(), path, now).await
+    }
+
+    /// Like [`Self::open`], on a disk that may be another than the machine's.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn open_on(
+        disk: Disk,
+        path: &Path,
+        now: Timestamp,
+    ) -> Result<(Self, Held), StoreError> {
         let lock = LedgerLock::take(path, now)?;
         create(path)?;
         let mut connection = connect(path).await?;
-        prepare(&mut connection, path, now).await?;
+        prepare(&mut connection, &disk, path, now).await?;
         let reader = Reader::open(path).await?;
         let (queue, receiver) = mpsc::channel(writer::QUEUE);
-        let writer = tokio::spawn(writer::run(connection, receiver));
+        let writer = tokio::spawn(writer::run(connection, disk, receiver));
         let held = Held {
             _lock: lock,
             writer,
@@ -175,6 +188,7 @@ async fn connect(path: &Path) -> Result<SqliteConnection, StoreError> {
 
 async fn prepare(
     connection: &mut SqliteConnection,
+    disk: &Disk,
     path: &Path,
     now: Timestamp,
 ) -> Result<(), StoreError> {
@@ -185,7 +199,7 @@ async fn prepare(
             .await
             .map_err(failed)?;
     }
-    set(connection, SqliteJournalMode::Wal, SqliteSynchronous::Full)
+    set(connection, SqliteJournalMode::Wal, disk.synchronous())
         .await
         .map_err(failed)?;
     if found == 0 {
@@ -217,6 +231,7 @@ async fn set(
         },
         match synchronous {
             SqliteSynchronous::Full => "FULL",
+            SqliteSynchronous::Off => "OFF",
             _ => "NORMAL",
         },
     );

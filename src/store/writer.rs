@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::claim::{self, OpenAttempt, Opened};
 use super::dialect;
+use super::disk::{Disk, Moment};
 use super::error::{StoreError, StoreErrorKind};
 use super::finish::{self, CloseAttempt, Closed, Settle};
 use super::plan::{self, Plan};
@@ -63,10 +64,14 @@ impl Operation {
 }
 
 /// Commits until every sender is gone, then leaves the file readable for everyone.
-pub(super) async fn run(mut connection: SqliteConnection, mut queue: mpsc::Receiver<Pending>) {
+pub(super) async fn run(
+    mut connection: SqliteConnection,
+    disk: Disk,
+    mut queue: mpsc::Receiver<Pending>,
+) {
     let mut batch = Vec::with_capacity(BATCH);
     while queue.recv_many(&mut batch, BATCH).await > 0 {
-        commit(&mut connection, std::mem::take(&mut batch)).await;
+        commit(&mut connection, &disk, std::mem::take(&mut batch)).await;
     }
     // The file is whole either way; without it, readers without write access have to wait for the
     // next daemon.
@@ -79,22 +84,27 @@ pub(super) async fn run(mut connection: SqliteConnection, mut queue: mpsc::Recei
     let _ = connection.close().await;
 }
 
-async fn commit(connection: &mut SqliteConnection, batch: Vec<Pending>) {
+async fn commit(connection: &mut SqliteConnection, disk: &Disk, batch: Vec<Pending>) {
     let operations: Vec<&Operation> = batch.iter().map(|pending| &pending.operation).collect();
-    match transaction(connection, &operations).await {
+    match transaction(connection, disk, &operations).await {
         Ok(answers) => {
             for (pending, answer) in batch.into_iter().zip(answers) {
                 // A sender that no longer listens has been stopped; the row is durable all the same.
                 let _ = pending.answer.send(Ok(answer));
             }
         }
-        Err(failure) => take_apart(connection, batch, failure).await,
+        Err(failure) => take_apart(connection, disk, batch, failure).await,
     }
 }
 
 /// Answers every operation of a failed transaction: with the failure, where it was the disk's, or
 /// else by doing each in a transaction of its own.
-async fn take_apart(connection: &mut SqliteConnection, mut batch: Vec<Pending>, failure: Failure) {
+async fn take_apart(
+    connection: &mut SqliteConnection,
+    disk: &Disk,
+    mut batch: Vec<Pending>,
+    failure: Failure,
+) {
     if let Some(kind) = failure.of_the_disk() {
         for pending in batch {
             let error = StoreError::new(pending.operation.doing(), kind.clone());
@@ -109,7 +119,7 @@ async fn take_apart(connection: &mut SqliteConnection, mut batch: Vec<Pending>, 
         return;
     }
     for pending in batch {
-        let outcome = match transaction(connection, &[&pending.operation]).await {
+        let outcome = match transaction(connection, disk, &[&pending.operation]).await {
             Ok(mut answers) => Ok(answers.pop().unwrap_or(Answer::Done)),
             Err(failure) => failure.answer(&pending.operation),
         };
@@ -119,6 +129,7 @@ async fn take_apart(connection: &mut SqliteConnection, mut batch: Vec<Pending>, 
 
 enum Failure {
     Database(sqlx::Error),
+    Disk(StoreErrorKind),
     /// Some row was not in the state that the operation needs; nothing was kept.
     Mismatch,
 }
@@ -136,6 +147,7 @@ impl Failure {
             Self::Database(error) => {
                 Some(StoreError::kind_of(error)).filter(|kind| !matches!(kind, StoreErrorKind::Bug))
             }
+            Self::Disk(kind) => Some(kind.clone()),
             Self::Mismatch => None,
         }
     }
@@ -146,6 +158,7 @@ impl Failure {
             (Self::Database(error), operation) => {
                 Err(StoreError::from_sqlx(operation.doing(), error))
             }
+            (Self::Disk(kind), operation) => Err(StoreError::new(operation.doing(), kind)),
             (Self::Mismatch, Operation::Open(_)) => Ok(Answer::Opened(Opened::NotWaiting)),
             (Self::Mismatch, Operation::Close(_)) => Ok(Answer::Closed(Closed::AlreadyClosed)),
             (Self::Mismatch, operation) => Err(StoreError::new(
@@ -164,9 +177,10 @@ impl Failure {
 /// `ROLLBACK` then fails, takes it for open ever after and lets no other begin.
 async fn transaction(
     connection: &mut SqliteConnection,
+    disk: &Disk,
     operations: &[&Operation],
 ) -> Result<Vec<Answer>, Failure> {
-    let result = begin_to_commit(connection, operations).await;
+    let result = begin_to_commit(connection, disk, operations).await;
     if result.is_err() {
         // Its only failure is that there is nothing to roll back any more.
         let _ = sqlx::query("ROLLBACK").execute(connection).await;
@@ -176,13 +190,18 @@ async fn transaction(
 
 async fn begin_to_commit(
     connection: &mut SqliteConnection,
+    disk: &Disk,
     operations: &[&Operation],
 ) -> Result<Vec<Answer>, Failure> {
     sqlx::query(dialect::BEGIN_WRITE)
         .execute(&mut *connection)
         .await?;
     let answers = perform(connection, operations).await?;
+    let passed = disk.pass(Moment::BeforeCommit).await;
+    passed.map_err(Failure::Disk)?;
     sqlx::query("COMMIT").execute(connection).await?;
+    // What is kept is kept: a failure that comes now would be a lie.
+    let _ = disk.pass(Moment::AfterCommit).await;
     Ok(answers)
 }
 

@@ -10,6 +10,7 @@ mod process;
 mod readme;
 mod sandbox;
 mod schedule_oracle;
+mod simulation;
 mod support;
 mod systemd;
 mod tidy;

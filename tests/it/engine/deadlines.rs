@@ -112,3 +112,14 @@ fn an_attempt_gets_no_more_time_than_is_left_of_the_deadline() {
     let decided = house.texts("SELECT decided_by FROM attempts WHERE attempt = 2");
     assert!(decided[0].contains("300ms"), "{decided:?}");
 }
+
+/// Ten seconds late is live still, and five are too late for this run.
+#[test]
+fn a_run_that_is_planned_after_its_start_deadline_is_not_opened() {
+    let mut house = House::new(&[job("a", "1 0 * * *", "start_deadline: 5s")]);
+    house.quiesce();
+    house.advance_to("00:01:06");
+    house.run_until("00:01:30");
+    assert_eq!(house.runs("a"), ["00:01:00 missed/deadline"]);
+    assert_eq!(house.remote.calls().len(), 0);
+}

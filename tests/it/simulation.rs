@@ -1,0 +1,224 @@
+//! Months of simulated time with crashes, reloads, clock steps, throttling and failing disks, from a
+//! seed; the guarantees G1 to G5 are checked at the end of each.
+//!
+//! The real engine, store and audit; only the clock, the wire and the disk's moods are simulated. A
+//! failing seed is printed and reproduces: `FUNCRON_SIM_SEED=n cargo test --test it simulation`, and
+//! `FUNCRON_SIM_KEEP=FILE` beside it keeps its ledger. `tests/run` lives through a thousand seeds,
+//! `FUNCRON_SIM_SEEDS=n` through any number.
+//!
+//! What it cannot see: whether a commit is synced, since a simulated crash loses a process and no
+//! page of a file; and what a start right after a clock was set ahead cannot know: how old the last
+//! minute's calls are (the quota of that minute is not checked).
+//!
+//! It is itself tested by the faults of `tests/mutants/`, each of which it must notice:
+//! - `back-off-ignored`: The next attempt does not wait.
+//! - `call-before-row`: The call does not wait for its row to be durable.
+//! - `catch-up-beside-live`: Catch-up runs do not go one after another, nor behind live ones.
+//! - `close-not-recorded`: An attempt's end that the disk refused is not recorded again.
+//! - `cursor-before-rows`: The cursor passes a tick in a transaction before the one that writes its row.
+//! - `cursor-lost`: A restart forgets how far the last daemon had planned.
+//! - `deadline-ignored`: Retries go on after `deadline`.
+//! - `death-is-failure`: The attempt that a crash cut off is called a failure.
+//! - `gaps-forgotten`: A restart forgets the spans that were still to be planned.
+//! - `ok-false-is-success`: HTTP 200 is success, whatever the engine says inside.
+//! - `overlap-ignored`: A live tick does not mind an earlier live run.
+//! - `quota-forgotten`: A restart forgets the calls of the last minute.
+//! - `quota-from-opening`: A slot is held from the attempt's opening, not from the request's writing.
+//! - `retry-doubled`: One attempt more than `max_attempts`.
+//! - `stale-present`: Admission goes by the instant at which the step began.
+//! - `start-deadline-ignored`: A run that has waited too long is opened all the same.
+//! - `tick-lost-with-the-disk`: A tick whose planning the disk refused is not planned again.
+//! - `unknown-retried`: A call whose effect is not known is repeated without permission.
+//! - `window-ignored`: Catch-up reaches back beyond `catchup_window`.
+use std::collections::{BTreeMap, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::runtime::Builder;
+
+mod chance;
+mod check;
+mod disk;
+mod facts;
+mod jobs;
+mod server;
+mod world;
+
+use check::Faults;
+use facts::Facts;
+use world::World;
+
+/// Seeds of an ordinary `cargo test`; `tests/run` asks for more.
+const SEEDS: u64 = 40;
+
+/// What a seed came to.
+struct Life {
+    faults: Vec<String>,
+    facts: Facts,
+    simulated: Duration,
+    tally: BTreeMap<String, u64>,
+}
+
+fn live(seed: u64) -> Life {
+    let mut world = World::new(seed);
+    world.run();
+    let seen = world.server.seen();
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let mut faults = Faults::default();
+    let facts = runtime.block_on(async {
+        check::audit(&world, &mut faults).await;
+        facts::read(&world.ledger_path()).await
+    });
+    check::check(&world, &facts, &seen, &mut faults);
+    // To be looked at with sqlite3.
+    if let Ok(kept) = std::env::var("FUNCRON_SIM_KEEP") {
+        runtime.block_on(facts::copy(&world.ledger_path(), &kept));
+    }
+    let mut tally: BTreeMap<String, u64> = BTreeMap::new();
+    let happened = world.tally();
+    tally.extend(
+        happened
+            .into_iter()
+            .map(|(what, count)| (what.to_owned(), count)),
+    );
+    for (kind, count) in world.server.kinds() {
+        tally.insert(format!("replies: {kind}"), count);
+    }
+    for run in &facts.runs {
+        let reason = run
+            .reason
+            .as_deref()
+            .map_or(String::new(), |reason| format!("/{reason}"));
+        *tally
+            .entry(format!("runs: {} {}{reason}", run.trigger, run.state))
+            .or_default() += 1;
+    }
+    Life {
+        faults: faults.into_words(),
+        simulated: world.simulated(),
+        facts,
+        tally,
+    }
+}
+
+/// A seed's life, where a panic is one more fault.
+fn outlive(seed: u64) -> Result<Life, Vec<String>> {
+    match catch_unwind(AssertUnwindSafe(|| live(seed))) {
+        Ok(life) if life.faults.is_empty() => Ok(life),
+        Ok(life) => Err(life.faults),
+        Err(panic) => {
+            let words = panic.downcast_ref::<String>().cloned();
+            let words = words.or_else(|| {
+                panic
+                    .downcast_ref::<&str>()
+                    .map(|words| (*words).to_owned())
+            });
+            Err(vec![
+                words.unwrap_or_else(|| "a panic without words".to_owned()),
+            ])
+        }
+    }
+}
+
+#[derive(Default)]
+struct Summary {
+    seeds: u64,
+    simulated: Duration,
+    runs: usize,
+    attempts: usize,
+    tally: BTreeMap<String, u64>,
+}
+
+impl Summary {
+    fn add(&mut self, life: Life) {
+        self.seeds += 1;
+        self.simulated += life.simulated;
+        self.runs += life.facts.runs.len();
+        self.attempts += life.facts.attempts.len();
+        for (what, count) in life.tally {
+            *self.tally.entry(what).or_default() += count;
+        }
+    }
+
+    #[expect(clippy::print_stdout, reason = "a summary is there to be read")]
+    fn print(&self) {
+        let years = self.simulated.as_secs_f64() / (365.25 * 86_400.0);
+        println!(
+            "simulation: {} seeds, {years:.1} simulated years, {} runs, {} attempts",
+            self.seeds, self.runs, self.attempts
+        );
+        for (what, count) in &self.tally {
+            println!("  {count:>8}  {what}");
+        }
+    }
+}
+
+fn number(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name} is no number: {text}")),
+    )
+}
+
+/// The seeds to live through.
+fn seeds() -> std::ops::Range<u64> {
+    match number("FUNCRON_SIM_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("FUNCRON_SIM_SEEDS").unwrap_or(SEEDS),
+    }
+}
+
+#[test]
+fn whatever_happens_the_guarantees_hold() {
+    let seeds = seeds();
+    let next = AtomicU64::new(seeds.start);
+    let summary = Mutex::new(Summary::default());
+    let failures: Mutex<BTreeMap<u64, Vec<String>>> = Mutex::default();
+    let most_failures = 2;
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(2, usize::from) {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= seeds.end || failures.lock().unwrap().len() >= most_failures {
+                        return;
+                    }
+                    match outlive(seed) {
+                        Ok(life) => summary.lock().unwrap().add(life),
+                        Err(faults) => _ = failures.lock().unwrap().insert(seed, faults),
+                    }
+                }
+            });
+        }
+    });
+    summary.lock().unwrap().print();
+    let failures = failures.into_inner().unwrap();
+    let words: Vec<String> = failures
+        .iter()
+        .map(|(seed, faults)| format!("FUNCRON_SIM_SEED={seed}\n    {}", faults.join("\n    ")))
+        .collect();
+    assert!(
+        words.is_empty(),
+        "guarantees are broken:\n{}",
+        words.join("\n")
+    );
+}
+
+#[test]
+fn a_seed_repeats_itself() {
+    for seed in [3, 14, 15] {
+        let stories = [live(seed), live(seed)].map(|life| check::story(&life.facts));
+        let [first, second] = &stories;
+        let differences: HashMap<&String, &String> = first
+            .iter()
+            .zip(second)
+            .filter(|(a, b)| a != b)
+            .take(3)
+            .collect();
+        assert!(differences.is_empty(), "seed {seed}: {differences:#?}");
+        assert_eq!(first.len(), second.len());
+    }
+}

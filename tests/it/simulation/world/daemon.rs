@@ -1,0 +1,217 @@
+//! A daemon of the simulated world, from its start to its end, and the driver's part in it.
+
+use std::time::Duration;
+
+use funcron::engine::{Engine, Step};
+use funcron::store::{Held, Ledger};
+use tokio::runtime::Runtime;
+
+use super::World;
+
+/// More steps at one instant are a hot loop.
+const MOST_STEPS: u32 = 2_000;
+
+/// What waits when nothing more is due has ended after so long.
+const DRAIN: Duration = Duration::from_secs(3 * 86_400);
+
+pub(super) struct Daemon {
+    pub(super) runtime: Runtime,
+    pub(super) engine: Engine,
+    pub(super) ledger: Ledger,
+    pub(super) held: Held,
+}
+
+/// How a daemon's life ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Death {
+    Killed,
+    Stopped,
+    /// The story is over.
+    Last,
+}
+
+/// The process died.
+pub(super) struct Crashed;
+
+impl Daemon {
+    pub(super) fn live(&mut self, world: &mut World) -> Death {
+        let Self {
+            runtime, engine, ..
+        } = self;
+        let life: Result<Death, Crashed> = runtime.block_on(async {
+            let mut guard = (world.clock.monotonic(), 0);
+            loop {
+                if world.is_over() {
+                    return Ok(Death::Last);
+                }
+                step(world, engine, &mut guard).await?;
+                if world.clock.monotonic() >= world.next_event
+                    && let Some(death) = world.happen(engine).await?
+                {
+                    return Ok(death);
+                }
+            }
+        });
+        life.unwrap_or(Death::Killed)
+    }
+
+    /// Nothing is due any more, nothing goes wrong any more: whatever waits has to end.
+    pub(super) fn drain(&mut self, world: &mut World) {
+        world.relieve();
+        world.server.calm_down();
+        if world.clock.now() < world.latest {
+            let behind = world.latest.duration_since(world.clock.now());
+            world.clock.step_wall(behind);
+        }
+        world.setup.end();
+        let jobs = world.jobset();
+        let end = world.clock.monotonic() + DRAIN;
+        (world.until, world.next_event) = (Duration::MAX, Duration::MAX);
+        let Self {
+            runtime, engine, ..
+        } = self;
+        let drained = runtime.block_on(async {
+            let mut guard = (world.clock.monotonic(), 0);
+            let begin = world.clock.monotonic() + Duration::from_secs(120);
+            // A jump of the clock that was still in doubt is believed after a minute.
+            while world.clock.monotonic() < begin {
+                let step = step_until(world, engine, &mut guard, Some(begin)).await?;
+                if step.is_some_and(|step| is_idle(&step)) {
+                    let left = begin - world.clock.monotonic();
+                    world.pass(left);
+                }
+            }
+            let reloaded = world.attend(engine.reload(jobs, "world")).await?;
+            assert!(reloaded.is_ok(), "seed {}: {reloaded:?}", world.seed);
+            loop {
+                let step = step_until(world, engine, &mut guard, Some(end)).await?;
+                if step.is_some_and(|step| is_idle(&step)) {
+                    return Ok(true);
+                }
+                if world.clock.monotonic() >= end {
+                    return Ok(false);
+                }
+            }
+        });
+        match drained {
+            Ok(true) => {}
+            Ok(false) => panic!("seed {}: a run waits for ever", world.seed),
+            Err(Crashed) => panic!("seed {}: a crash out of time", world.seed),
+        }
+    }
+
+    pub(super) fn stop(self, world: &mut World) {
+        let Self {
+            runtime,
+            mut engine,
+            ledger,
+            held,
+        } = self;
+        let begin = world.clock.monotonic();
+        let stopped = runtime.block_on(world.attend(async move {
+            engine.stop(Duration::ZERO).await;
+            drop(engine);
+            held.release(ledger).await;
+        }));
+        match stopped {
+            Ok(()) => world.count("stops"),
+            Err(Crashed) => {
+                world.count("crashes");
+                runtime.shutdown_background();
+            }
+        }
+        world.stops.push((begin, world.clock.monotonic()));
+        // What the stop could not record either is open still.
+        world.mark_the_cut_off();
+    }
+}
+
+/// Nothing is under way, and nothing ever will be.
+fn is_idle(step: &Step) -> bool {
+    step.wake.is_none() && step.waiting == 0 && step.in_flight == 0
+}
+
+async fn step(
+    world: &mut World,
+    engine: &mut Engine,
+    guard: &mut (Duration, u32),
+) -> Result<(), Crashed> {
+    step_until(world, engine, guard, None).await.map(drop)
+}
+
+/// A step, and then the time until something happens. The driver's part.
+async fn step_until(
+    world: &mut World,
+    engine: &mut Engine,
+    guard: &mut (Duration, u32),
+    end: Option<Duration>,
+) -> Result<Option<Step>, Crashed> {
+    let now = world.clock.monotonic();
+    if guard.0 != now {
+        *guard = (now, 0);
+    }
+    guard.1 += 1;
+    assert!(guard.1 < MOST_STEPS, "seed {}: a hot loop", world.seed);
+    let step = match world.attend(engine.step()).await? {
+        Ok(step) => step,
+        Err(error) => {
+            assert!(
+                error.is_transient(),
+                "seed {}: a step failed: {error}",
+                world.seed
+            );
+            world.count("steps that the disk refused");
+            world.pass(Duration::from_secs(1));
+            return Ok(None);
+        }
+    };
+    if world.relief.is_none() {
+        world.well_at = world.clock.now();
+    }
+    if step.in_flight > 0 {
+        let (clock, mischief) = (world.clock.clone(), world.mischief.clone());
+        tokio::select! {
+            biased;
+            () = mischief.until_crashed() => return Err(Crashed),
+            () = clock.until_asleep(step.in_flight) => {}
+            () = mischief.until_stalled() => {
+                for _ in 0..8 {
+                    tokio::task::yield_now().await;
+                }
+            }
+            () = engine.idle(None) => return Ok(Some(step)),
+        }
+        if mischief.has_crashed() {
+            return Err(Crashed);
+        }
+    }
+    let now = world.clock.now();
+    let over = end.is_some() && is_idle(&step);
+    if over || step.wake.is_some_and(|wake| wake <= now) {
+        return Ok(Some(step));
+    }
+    let monotonic = world.clock.monotonic();
+    let wake = step
+        .wake
+        .and_then(|wake| Duration::try_from(wake.duration_since(now)).ok());
+    let others = [
+        world.clock.next_waking(),
+        Some(world.next_event),
+        world.relief,
+        Some(world.until),
+        end,
+    ];
+    let others = others
+        .into_iter()
+        .flatten()
+        .map(|at| at.saturating_sub(monotonic));
+    let next = wake.into_iter().chain(others).min().unwrap_or_default();
+    if next < Duration::MAX / 2 {
+        world.pass(next);
+        // Whoever this wakes is awake before the next step.
+        for _ in 0..4 {
+            tokio::task::yield_now().await;
+        }
+    }
+    Ok(Some(step))
+}
