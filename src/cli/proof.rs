@@ -87,19 +87,19 @@ fn words(proof: &Proof, crowd: &Crowd) -> String {
     let Crowd {
         when,
         timezone,
-        calls,
         missed,
         skipped,
         ..
     } = crowd;
     let limit = proof.limit;
+    let calls = counted(crowd.calls as u64, "call");
     let lead = if *missed > 0 {
         "runs will be missed: "
     } else {
         ""
     };
-    let mut words = format!("{lead}{when} ({timezone}): {calls} calls in a minute, limit {limit}");
-    if *calls <= limit.get() as usize {
+    let mut words = format!("{lead}{when} ({timezone}): {calls} in a minute, limit {limit}");
+    if crowd.calls <= limit.get() as usize {
         words.push_str(" (a call holds its place for 61s)");
     }
     let late = lateness(crowd.latest);
@@ -167,7 +167,9 @@ fn hint(proof: &Proof) -> Option<String> {
             };
             format!("`spread: {}` on {whose}{but} would fit", span(*spread))
         }
-        Remedy::None => "no spread would fit: run them less often, or add an API key".to_owned(),
+        Remedy::None => {
+            "no single spread would fit: run them less often, or add an API key".to_owned()
+        }
         Remedy::Unknown => "move some of them, or give them a `spread`".to_owned(),
     })
 }

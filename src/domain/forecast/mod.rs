@@ -13,8 +13,6 @@ mod pool;
 mod proof;
 mod remedy;
 mod spread;
-#[cfg(test)]
-mod tests;
 mod when;
 
 use std::time::Duration;
@@ -82,3 +80,6 @@ impl<'a> Demand<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -260,6 +260,26 @@ fn where_more_is_due_every_minute_than_fits_no_spread_helps_and_runs_are_skipped
 }
 
 #[test]
+fn a_few_seconds_for_the_sake_of_the_window_are_no_fault_unless_they_add_up() {
+    let minutely = |count: usize| {
+        let job = |number| Fixture::new(&format!("job-{number:02}"), "* * * * *");
+        let proof = proven_within(&(0..count).map(job).collect::<Vec<_>>(), 4, 14);
+        let told = proof.crowds.into_iter();
+        told.map(|crowd| {
+            (
+                crowd.when,
+                crowd.calls,
+                crowd.latest.as_secs(),
+                crowd.skipped > 0,
+            )
+        })
+        .collect::<Vec<_>>()
+    };
+    assert_eq!(minutely(3), []);
+    assert_eq!(minutely(4), [("every minute".to_owned(), 4, 61, true)]);
+}
+
+#[test]
 fn a_job_that_ticks_more_often_than_the_spread_stays_as_it_is() {
     let mut jobs = sixty("0 * * * *");
     jobs.extend((0..5).map(|number| Fixture::new(&format!("minutely-{number}"), "* * * * *")));
