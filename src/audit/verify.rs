@@ -221,7 +221,8 @@ impl<'t, 'h> JobAudit<'t, 'h> {
         match self.current {
             Some((tick, interval)) if tick.at_us == run.scheduled_us => {
                 self.met = true;
-                if let Some(what) = tick_fault(tick, interval, run) {
+                let fault = tick_fault(tick, interval, run);
+                if let Some(what) = fault.or_else(|| self.pause_fault(run)) {
                     report.inconsistent.add(|| self.finding(run, what));
                 }
             }
@@ -231,6 +232,18 @@ impl<'t, 'h> JobAudit<'t, 'h> {
                 }
             }
         }
+    }
+
+    /// What is wrong with the run of a tick by the job's pauses.
+    fn pause_fault(&self, run: &AuditedRun) -> Option<String> {
+        let is_paused = self.timeline.is_paused(run.scheduled_us);
+        if is_paused && !is_skipped(run, Reason::Paused) {
+            return Some("the job was paused then, and it is not `skipped/paused`".to_owned());
+        }
+        let is_unfounded = is_skipped(run, Reason::Paused)
+            && !self.timeline.is_paused_from(run.scheduled_us);
+        is_unfounded
+            .then(|| "it is `skipped/paused`, and no pause was there to skip it".to_owned())
     }
 
     /// Leaves the current tick behind: with its run, in a gap, or as a hole.
@@ -299,6 +312,10 @@ impl<'t, 'h> JobAudit<'t, 'h> {
     }
 }
 
+fn is_skipped(run: &AuditedRun, reason: Reason) -> bool {
+    run.state == Word::Known(RunState::Skipped) && run.reason == Some(Word::Known(reason))
+}
+
 /// What is wrong with the run of a tick as that tick's.
 fn tick_fault(tick: Tick, interval: &Interval<'_>, run: &AuditedRun) -> Option<String> {
     let ruling = &interval.version.definition_hash;
@@ -309,9 +326,10 @@ fn tick_fault(tick: Tick, interval: &Interval<'_>, run: &AuditedRun) -> Option<S
             short(ruling)
         ));
     }
-    let is_dst_gap = run.state == Word::Known(RunState::Skipped)
-        && run.reason == Some(Word::Known(Reason::DstGap));
+    let is_dst_gap = is_skipped(run, Reason::DstGap);
     match tick.kind {
+        // A pause takes every tick, those too that the clock would have taken.
+        TickKind::SkippedByGap if is_skipped(run, Reason::Paused) => None,
         TickKind::SkippedByGap if !is_dst_gap => {
             Some("the wall clock jumped over its tick, and it is not `skipped/dst_gap`".to_owned())
         }

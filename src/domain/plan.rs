@@ -54,6 +54,10 @@ impl Planned {
     }
 }
 
+/// Whether an instant lies in a span in which the job is paused: then its tick is `skipped/paused`,
+/// whatever else could be said of it.
+pub type IsPaused<'p> = &'p dyn Fn(Timestamp) -> bool;
+
 /// Plans the live ticks in `(after, now]`. `occupied`: an earlier live run of the job is not final.
 /// `gate` is what a new run of the job waits for.
 pub fn live(
@@ -63,10 +67,12 @@ pub fn live(
     now: Timestamp,
     mut occupied: bool,
     gate: Reason,
+    is_paused: IsPaused<'_>,
 ) -> Vec<Planned> {
     schedule
         .ticks(after, now)
         .map(|tick| match (tick.kind, overlap) {
+            _ if is_paused(tick.at) => Planned::skipped(tick.at, Reason::Paused),
             (TickKind::SkippedByGap, _) => Planned::skipped(tick.at, Reason::DstGap),
             (TickKind::Fire, Overlap::Skip) if occupied => {
                 Planned::skipped(tick.at, Reason::Overlap)
@@ -99,17 +105,20 @@ pub fn late(
     span: Late,
     now: Timestamp,
     limit: usize,
+    is_paused: IsPaused<'_>,
 ) -> (Vec<Planned>, Timestamp) {
     let mut planned = Vec::new();
     let mut ticks = schedule.ticks(span.from, span.until).peekable();
     while let Some(tick) = ticks.next() {
-        // A later tick that a change of the clocks took away runs nothing, and takes nobody's place.
+        // A later tick that a change of the clocks or a pause took away runs nothing, and takes
+        // nobody's place.
         let superseded = || {
             let mut later = schedule.ticks(tick.at, span.until);
-            later.any(|later| later.kind == TickKind::Fire)
+            later.any(|later| later.kind == TickKind::Fire && !is_paused(later.at))
         };
         let within = Duration::try_from(now.duration_since(tick.at)).is_ok_and(|age| age <= window);
         planned.push(match (tick.kind, catchup) {
+            _ if is_paused(tick.at) => Planned::skipped(tick.at, Reason::Paused),
             (TickKind::SkippedByGap, _) => Planned::skipped(tick.at, Reason::DstGap),
             (TickKind::Fire, Catchup::Latest) if within && !superseded() => {
                 Planned::waiting(tick.at, Trigger::Catchup, Reason::InFlight)
@@ -162,7 +171,15 @@ mod tests {
         };
         let days = Duration::from_secs(3 * 86_400);
         let daily = schedule("30 2 * * *", "Europe/Berlin");
-        let (planned, reached) = late(&daily, Catchup::Latest, days, span, span.until, 100);
+        let (planned, reached) = late(
+            &daily,
+            Catchup::Latest,
+            days,
+            span,
+            span.until,
+            100,
+            &|_| false,
+        );
         let whats: Vec<_> = planned
             .iter()
             .map(|tick| (tick.state, tick.reason))
@@ -186,7 +203,17 @@ mod tests {
         };
         let minutely = schedule("* * * * *", "UTC");
         let window = Duration::from_secs(600);
-        let plan = |span, limit| late(&minutely, Catchup::Latest, window, span, span.until, limit);
+        let plan = |span, limit| {
+            late(
+                &minutely,
+                Catchup::Latest,
+                window,
+                span,
+                span.until,
+                limit,
+                &|_| false,
+            )
+        };
         let (whole, _) = plan(span, usize::MAX);
         let (mut parts, mut from) = (Vec::new(), span.from);
         while from < span.until {
@@ -214,6 +241,7 @@ mod tests {
                 now,
                 occupied,
                 Reason::Quota,
+                &|_| false,
             )
         };
         let reasons =
@@ -223,5 +251,52 @@ mod tests {
             [Reason::Quota, Reason::Overlap, Reason::Overlap]
         );
         assert_eq!(reasons(plan(true)), [Reason::Overlap; 3]);
+    }
+
+    #[test]
+    fn a_tick_in_a_pause_is_skipped_and_takes_nobodys_place() {
+        let minutely = schedule("* * * * *", "UTC");
+        let span = Late {
+            from: at("2026-03-01T00:00:00Z"),
+            until: at("2026-03-01T00:04:00Z"),
+            cause: Reason::DaemonDown,
+        };
+        let paused = |tick| tick >= at("2026-03-01T00:03:00Z");
+        let window = Duration::from_secs(600);
+        let reasons =
+            |planned: Vec<Planned>| planned.iter().map(|tick| tick.reason).collect::<Vec<_>>();
+        let (late, _) = late(
+            &minutely,
+            Catchup::Latest,
+            window,
+            span,
+            span.until,
+            9,
+            &paused,
+        );
+        assert_eq!(late[1].state, RunState::Waiting);
+        assert_eq!(late[3].state, RunState::Skipped);
+        assert_eq!(
+            reasons(late),
+            [
+                Reason::Catchup,
+                Reason::InFlight,
+                Reason::Paused,
+                Reason::Paused
+            ]
+        );
+        let live = live(
+            &minutely,
+            Overlap::Skip,
+            at("2026-03-01T00:01:00Z"),
+            span.until,
+            false,
+            Reason::InFlight,
+            &paused,
+        );
+        assert_eq!(
+            reasons(live),
+            [Reason::InFlight, Reason::Paused, Reason::Paused]
+        );
     }
 }

@@ -35,6 +35,8 @@ pub(super) struct Context {
     pub(super) clock: Clock,
     pub(super) jobs: Arc<JobSet>,
     pub(super) abort: CancellationToken,
+    /// Somebody cancels this run.
+    pub(super) cancel: CancellationToken,
 }
 
 /// How an attempt's task ended.
@@ -52,6 +54,17 @@ pub(super) enum Ended {
     Closed(Box<ClosedCall>),
     /// The stop did not leave the time to record the end: the next start closes the attempt.
     Abandoned { run: RunId, permit: Permit },
+}
+
+impl Ended {
+    pub(super) fn run(&self) -> RunId {
+        match self {
+            Self::NotOpened { run, .. }
+            | Self::NotWaiting { run, .. }
+            | Self::Abandoned { run, .. } => *run,
+            Self::Closed(closed) => closed.run.id,
+        }
+    }
 }
 
 /// An attempt whose end is durable.
@@ -224,6 +237,13 @@ async fn call(
         expect: job.expect.clone(),
     };
     tokio::select! {
+        // What was cancelled before its call began is not called.
+        biased;
+        () = context.cancel.cancelled() => CallRecord::without_reply(
+            Outcome::Unknown,
+            Some(Reason::Operator),
+            "somebody cancelled the run with the call under way",
+        ),
         record = context.client.call(call) => record,
         () = context.abort.cancelled() => CallRecord::without_reply(
             Outcome::Unknown,
@@ -251,15 +271,18 @@ async fn close(
         None => Returned::Sent(context.clock.monotonic()),
     };
     run.counted += u32::from(record.outcome != Outcome::Throttled);
-    let after = judge(&run, &record, now);
-    log(&run, &permit, &record, after);
+    let mut after = judge(&run, &record, now);
     let (holds_key, replied) = (record.holds_key, record.http_status.is_some());
-    run.state = after.state;
-    run.reason = after.reason;
-    run.not_before = after.not_before;
     run.last_outcome = Some(record.outcome);
     run.last_finished = Some(now);
     run.unknown = record.unknown_reason.or(run.unknown);
+    if context.cancel.is_cancelled() {
+        after = cancelled(&run, after);
+    }
+    log(&run, &permit, &record, after);
+    run.state = after.state;
+    run.reason = after.reason;
+    run.not_before = after.not_before;
     let row = CloseAttempt {
         run: run.id,
         attempt: run.attempts,
@@ -335,6 +358,19 @@ pub(super) fn judge(run: &Run, record: &CallRecord, now: Timestamp) -> After {
             reason,
             not_before: None,
         },
+    }
+}
+
+/// The same of a run that somebody cancelled: no attempt follows.
+pub(super) fn cancelled(run: &Run, after: After) -> After {
+    if after.state.is_final() {
+        return after;
+    }
+    let (state, reason) = run.end(Reason::Operator, RunState::Cancelled);
+    After {
+        state,
+        reason: Some(reason),
+        not_before: None,
     }
 }
 

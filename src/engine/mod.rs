@@ -12,17 +12,26 @@
 //! - A tick is planned once: the unique index makes planning it again a no-op.
 
 mod admit;
+mod backfill;
+mod cancel;
 mod clockwatch;
+mod command;
 mod driver;
 mod execute;
+mod given;
 mod jobset;
 mod lines;
+mod pause;
+mod pauses;
 mod permits;
 mod plan;
 mod recover;
 mod reload;
+mod replay;
 mod run;
+mod status;
 mod timetable;
+mod trigger;
 mod versions;
 
 use std::collections::{HashMap, VecDeque};
@@ -38,17 +47,24 @@ use crate::clock::Clock;
 use crate::domain::job::{DefinitionHash, Job, JobName};
 use crate::domain::run::RunId;
 use crate::guance::{Client, ClientError};
-use crate::store::{Gap, GapCause, Ledger, Plan, StoreError};
+use crate::store::{Backfill, Gap, GapCause, Ledger, Plan, StoreError};
 
 use clockwatch::ClockWatch;
 use execute::Ended;
 use lines::Lines;
+use pauses::Pauses;
 use permits::Permits;
 use timetable::Timetable;
 
+pub use backfill::{BackfillAnswer, BackfillOrder};
+pub use cancel::Cancelled;
+pub use command::{Command, CommandError, Reply};
 pub use driver::{Driver, Poke};
 pub use jobset::JobSet;
+pub use pause::{PauseAnswer, PauseOrder, Selection};
 pub use reload::Difference;
+pub use status::{PausedJob, RunningBackfill, Status};
+pub use trigger::{Started, TriggerOrder};
 
 /// What went wrong beyond a job.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +90,9 @@ pub struct Engine {
     planned_through: Timestamp,
     timetable: Timetable,
     gaps: VecDeque<Gap>,
+    pauses: Pauses,
+    /// Those that have not ended, in the order in which they were given.
+    backfills: Vec<Backfill>,
     lines: Lines,
     permits: Permits,
     watch: ClockWatch,
@@ -95,6 +114,8 @@ struct Calls {
     tasks: TaskTracker,
     /// Set when the drain's time is over.
     abort: CancellationToken,
+    /// Of each call under way: set when somebody cancels its run.
+    cancels: HashMap<RunId, CancellationToken>,
     sender: mpsc::UnboundedSender<Ended>,
     // Bounded by the permits: there is at most one message for each call in flight.
     ended: mpsc::UnboundedReceiver<Ended>,
@@ -141,6 +162,7 @@ impl Engine {
         let wakes = [
             self.plan_due(now).await?,
             self.plan_late(now).await?,
+            self.plan_backfills(now).await?,
             self.admit(now).await?,
             self.timetable.next(),
             self.lines.next_wake(),

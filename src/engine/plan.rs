@@ -41,6 +41,7 @@ impl Engine {
                     opened.extend(split(&job, gap(&job, before, live_from, cause)));
                 }
                 let occupied = self.lines.is_occupied(&name);
+                let pauses = self.pauses.of(&name);
                 let ticks = plan::live(
                     &job.schedule,
                     job.overlap,
@@ -48,6 +49,7 @@ impl Engine {
                     now,
                     occupied,
                     Reason::InFlight,
+                    &|tick| pauses.iter().any(|pause| pause.covers(tick)),
                 );
                 runs.extend(ticks.into_iter().map(|tick| self.mirrored(&job, tick, now)));
             }
@@ -102,8 +104,16 @@ impl Engine {
                 cause: reason(gap.cause),
             };
             let room = LIMIT - runs.len();
-            let (ticks, reached) =
-                plan::late(&job.schedule, catchup, job.catchup_window, span, now, room);
+            let pauses = self.pauses.of(&gap.job);
+            let (ticks, reached) = plan::late(
+                &job.schedule,
+                catchup,
+                job.catchup_window,
+                span,
+                now,
+                room,
+                &|tick| pauses.iter().any(|pause| pause.covers(tick)),
+            );
             runs.extend(ticks.into_iter().map(|tick| self.mirrored(&job, tick, now)));
             advanced.push(Gap {
                 from: reached,
@@ -149,7 +159,8 @@ impl Engine {
         let taken = self.ledger.plan(plan).await?;
         for (_, run) in runs {
             if let Some(run) = run.filter(|run| !taken.contains(&run.id)) {
-                self.lines.put(run, now);
+                // A tick of before a pause may be caught up only now.
+                self.wait_on(run, now);
             }
         }
         Ok(())

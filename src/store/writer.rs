@@ -13,6 +13,7 @@ use super::claim::{self, OpenAttempt, Opened};
 use super::dialect;
 use super::error::{StoreError, StoreErrorKind};
 use super::finish::{self, CloseAttempt, Closed, Settle};
+use super::orders::{self, Order, Ordered};
 use super::plan::{self, Plan};
 use super::versions::{self, Event};
 use crate::domain::run::RunId;
@@ -33,6 +34,7 @@ pub(super) enum Operation {
     Plan(Box<Plan>),
     Settle(Vec<Settle>),
     Record(Box<Event>),
+    Order(Box<Order>),
     Open(Box<OpenAttempt>),
     Close(Box<CloseAttempt>),
 }
@@ -45,6 +47,7 @@ pub(super) enum Answer {
     Closed(Closed),
     /// Runs that did not wait.
     Settled(Vec<RunId>),
+    Ordered(Ordered),
     Done,
 }
 
@@ -54,6 +57,7 @@ impl Operation {
             Self::Plan(_) => "recording planned runs",
             Self::Settle(_) => "recording decisions on waiting runs",
             Self::Record(_) => "recording an event",
+            Self::Order(_) => "recording an order",
             Self::Open(_) => "recording an attempt before its call",
             Self::Close(_) => "recording an attempt's end",
         }
@@ -174,6 +178,9 @@ async fn transaction(
             Operation::Record(event) => {
                 versions::record(&mut transaction, event).await?;
                 Answer::Done
+            }
+            Operation::Order(order) => {
+                Answer::Ordered(orders::write(&mut transaction, order).await?)
             }
             // Whoever opens has seen its run planned, and whoever closes has seen its attempt
             // opened: neither can have been queued before the answer. So these may go last.
