@@ -240,10 +240,9 @@ impl<'t, 'h> JobAudit<'t, 'h> {
         if is_paused && !is_skipped(run, Reason::Paused) {
             return Some("the job was paused then, and it is not `skipped/paused`".to_owned());
         }
-        let is_unfounded = is_skipped(run, Reason::Paused)
-            && !self.timeline.is_paused_from(run.scheduled_us);
-        is_unfounded
-            .then(|| "it is `skipped/paused`, and no pause was there to skip it".to_owned())
+        let is_unfounded =
+            is_skipped(run, Reason::Paused) && !self.timeline.is_paused_from(run.scheduled_us);
+        is_unfounded.then(|| "it is `skipped/paused`, and no pause was there to skip it".to_owned())
     }
 
     /// Leaves the current tick behind: with its run, in a gap, or as a hole.

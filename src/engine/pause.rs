@@ -4,9 +4,9 @@
 use jiff::Timestamp;
 use serde_json::json;
 
+use super::Engine;
 use super::admit::{End, settles};
 use super::command::{CommandError, act};
-use super::Engine;
 use crate::domain::job::JobName;
 use crate::domain::run::{Reason, RunState};
 use crate::domain::workspace::WorkspaceName;

@@ -12,8 +12,8 @@ use tokio_util::task::TaskTracker;
 
 use super::clockwatch::ClockWatch;
 use super::execute::{self, judge};
-use super::lines::Lines;
 use super::given;
+use super::lines::Lines;
 use super::pauses::Pauses;
 use super::permits::Permits;
 use super::plan::{gap, split};

@@ -209,8 +209,7 @@ SELECT attempt, opened_us, written_us, finished_us, workspace, origin, key_id, f
 response_bytes, response_sha256, trace_id, func_trace_id, task_id, cost_ms, duration_us, outcome, unknown_reason, decided_by, error_code, engine_reason, \
 engine_error, message FROM attempts WHERE run_id = $1 ORDER BY attempt";
 
-const EVENTS: &str =
-    "SELECT at_us, kind, actor, detail FROM events WHERE run_id = $1 ORDER BY id";
+const EVENTS: &str = "SELECT at_us, kind, actor, detail FROM events WHERE run_id = $1 ORDER BY id";
 
 /// Shortest beginning of a run id that is looked for.
 const SHORTEST_PREFIX: usize = 8;

@@ -30,7 +30,7 @@ mod writer;
 
 pub use backfills::{Advance, Backfill, BackfillProgress, Ending};
 pub use claim::{OpenAttempt, Opened};
-pub use detail::{AttemptDetail, FoundRun, RunEvent, MATCHES, RunDetail};
+pub use detail::{AttemptDetail, FoundRun, MATCHES, RunDetail, RunEvent};
 pub use error::{StoreError, StoreErrorKind};
 pub use finish::{After, CloseAttempt, Closed, Settle};
 pub use lock::LedgerLock;

@@ -259,7 +259,10 @@ pub(super) fn timestamp(row: &SqliteRow, column: &str) -> Result<Timestamp, sqlx
     Timestamp::from_microsecond(row.try_get(column)?).map_err(|error| undecodable(column, error))
 }
 
-pub(super) fn optional_timestamp(row: &SqliteRow, column: &str) -> Result<Option<Timestamp>, sqlx::Error> {
+pub(super) fn optional_timestamp(
+    row: &SqliteRow,
+    column: &str,
+) -> Result<Option<Timestamp>, sqlx::Error> {
     row.try_get::<Option<i64>, _>(column)?
         .map(|micros| {
             Timestamp::from_microsecond(micros).map_err(|error| undecodable(column, error))

@@ -8,8 +8,7 @@ use super::{name, order, pause_job, resume};
 use crate::support::house::{House, at, job};
 use crate::support::remote::Reply as Remote;
 
-const UNLIMITED: &str =
-    "prod: { base_url: \"$REMOTE\", api_key: { file: key-1 }, quota: { per_key: none, per_workspace: none } }";
+const UNLIMITED: &str = "prod: { base_url: \"$REMOTE\", api_key: { file: key-1 }, quota: { per_key: none, per_workspace: none } }";
 
 fn of(from: &str, until: &str) -> BackfillOrder {
     BackfillOrder {
@@ -37,7 +36,8 @@ fn order_of_attempts(house: &House) -> Vec<String> {
 }
 
 fn endings(house: &House) -> Vec<String> {
-    house.texts("SELECT ticks || ' ' || coalesce(ending, 'open') FROM backfills ORDER BY ordered_us")
+    house
+        .texts("SELECT ticks || ' ' || coalesce(ending, 'open') FROM backfills ORDER BY ordered_us")
 }
 
 #[test]
@@ -134,11 +134,16 @@ fn live_ticks_go_first() {
 fn a_pause_and_a_removal_end_it() {
     let mut house = House::with(
         UNLIMITED,
-        &[job("a", "* * * * *", "enabled: false"), job("b", "@manual", "")],
+        &[
+            job("a", "* * * * *", "enabled: false"),
+            job("b", "@manual", ""),
+        ],
     );
     house.advance_to("05:00:30");
     house.quiesce();
-    house.remote.answer("a", [Remote::Held, Remote::Held, Remote::success()]);
+    house
+        .remote
+        .answer("a", [Remote::Held, Remote::Held, Remote::success()]);
     backfill(&mut house, of("00:00", "05:00"));
     house.quiesce();
     pause_job(&mut house, "a");

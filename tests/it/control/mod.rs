@@ -14,6 +14,7 @@ mod backfill;
 mod cancel;
 mod pause;
 mod replay;
+mod socket;
 mod trigger;
 
 fn name(job: &str) -> JobName {

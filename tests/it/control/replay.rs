@@ -62,7 +62,10 @@ fn the_request_is_the_recorded_one_though_the_job_has_changed_and_the_daemon_die
 fn a_secret_that_the_job_no_longer_has_and_a_request_cut_off_are_refused() {
     let mut house = House::with_secrets(
         PROD,
-        &[plain("{ a: 1 }", ", secret_kwargs: { token: { file: token } }")],
+        &[plain(
+            "{ a: 1 }",
+            ", secret_kwargs: { token: { file: token } }",
+        )],
         &[("token", "hunter22hunter22")],
     );
     house.run_until("00:02");

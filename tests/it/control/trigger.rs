@@ -24,10 +24,16 @@ fn a_job_starts_at_the_instant_of_the_request_beside_its_ticks() {
     let started = trigger(&mut house, "a");
     assert!(started.is_enabled && !started.is_paused);
     house.quiesce();
-    assert_eq!(house.runs("a"), ["00:01:00 running", "00:01:10 manual running"]);
+    assert_eq!(
+        house.runs("a"),
+        ["00:01:00 running", "00:01:10 manual running"]
+    );
     house.remote.release("a");
     house.quiesce();
-    assert_eq!(house.runs("a"), ["00:01:00 success", "00:01:10 manual success"]);
+    assert_eq!(
+        house.runs("a"),
+        ["00:01:00 success", "00:01:10 manual success"]
+    );
     assert_eq!(events(&house, "trigger"), [r#"a test a {"kwargs":[]}"#]);
 }
 
