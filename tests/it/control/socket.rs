@@ -82,11 +82,8 @@ impl Place {
 
     /// Starts a daemon and answers what it said until it was ready.
     fn start(&mut self) -> String {
-        let mut daemon = self
-            .command(&["run"])
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let daemon = self.command(&["run"]).stderr(Stdio::piped()).spawn();
+        let daemon = self.daemon.insert(daemon.unwrap());
         let mut lines = BufReader::new(daemon.stderr.take().unwrap()).lines();
         let mut said = String::new();
         while let Some(Ok(line)) = lines.next() {
@@ -95,7 +92,6 @@ impl Place {
             if line.contains("ready") {
                 // What follows is read, so that the daemon never waits for a reader.
                 std::thread::spawn(move || lines.for_each(drop));
-                self.daemon = Some(daemon);
                 return said;
             }
         }
