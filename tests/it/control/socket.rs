@@ -1,7 +1,7 @@
 //! The real binary: a daemon in a directory of its own, and commands that reach it over its socket.
 
 use std::io::{BufRead, BufReader};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -29,6 +29,7 @@ const JOBS: &str = "
   - { name: echo, func_id: sandbox__ok.echo, schedule: \"@manual\", kwargs: { a: 1 } }
   - { name: fails, func_id: sandbox__fail.raise, schedule: \"@manual\" }
   - { name: hangs, func_id: sandbox__http.hang, schedule: \"@manual\" }
+  - { name: hangs-hourly, func_id: sandbox__http.hang, schedule: \"0 * * * *\", enabled: false }
   - { name: hourly, func_id: sandbox__ok.null, schedule: \"0 * * * *\", enabled: false }
 ";
 
@@ -214,14 +215,14 @@ fn pauses_show_in_the_status_and_outlive_a_kill() {
         .run(&["pause", "--all", "--reason", "the move", "--until", "2h"])
         .ok();
     assert!(
-        words.starts_with("paused echo, fails, hangs, hourly until 20"),
+        words.starts_with("paused echo, fails, hangs, hangs-hourly, hourly until 20"),
         "{words}"
     );
     place.signal("-KILL");
     place.start();
     let status = place.run(&["status", "-o", "json"]).json();
     assert_eq!(status["running"], true);
-    assert_eq!(status["paused"].as_array().unwrap().len(), 4);
+    assert_eq!(status["paused"].as_array().unwrap().len(), 5);
     assert_eq!(status["paused"][0]["reason"], "the move");
     let page = place.run(&["status"]).ok();
     assert!(
@@ -274,6 +275,29 @@ fn a_backfill_is_watched_to_its_end_and_told_in_advance() {
 }
 
 #[test]
+fn a_backfill_goes_on_when_its_command_is_interrupted_and_says_so() {
+    let mut place = Place::new();
+    place.start();
+    let watching = place
+        .command(&["backfill", "hangs-hourly", "--from", "5h", "--to", "1h"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    while place.sandbox.log().is_empty() {
+        std::thread::yield_now();
+    }
+    let id = watching.id().to_string();
+    let sent = Command::new("kill").args(["-INT", &id]).status().unwrap();
+    assert!(sent.success());
+    let ended = watching.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(0));
+    let words = String::from_utf8(ended.stderr).unwrap();
+    assert!(words.contains("the daemon goes on"), "{words}");
+    let status = place.run(&["status", "-o", "json"]).json();
+    assert_eq!(status["backfills"][0]["job"], "hangs-hourly");
+}
+
+#[test]
 fn a_reload_by_command_goes_the_way_of_the_signal_and_a_bad_file_changes_nothing() {
     let mut place = Place::new();
     place.start();
@@ -295,6 +319,28 @@ fn a_reload_by_command_goes_the_way_of_the_signal_and_a_bad_file_changes_nothing
         .run(&["trigger", "other", "--wait", "--database", &url])
         .ok();
     assert!(started.contains("success"), "{started}");
+}
+
+/// A daemon whose locks on the ledger are lost keeps writing into a journal that is deleted.
+#[test]
+fn a_program_that_reads_the_ledger_leaves_the_daemons_journal_alone() {
+    let mut place = Place::new();
+    place.start();
+    place.run(&["trigger", "echo", "--wait"]).ok();
+    let journal = || {
+        let path = place.path("funcron.db-wal");
+        std::fs::metadata(path).map(|found| found.ino()).unwrap()
+    };
+    let before = journal();
+    for _ in 0..2 {
+        let counted = Command::new("sqlite3")
+            .arg(place.path("funcron.db"))
+            .arg("SELECT count(*) FROM runs WHERE state = 'success'")
+            .output()
+            .unwrap();
+        assert_eq!(String::from_utf8_lossy(&counted.stdout), "1\n");
+        assert_eq!(journal(), before);
+    }
 }
 
 #[test]
