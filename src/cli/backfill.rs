@@ -113,7 +113,11 @@ async fn watch(daemon: &Daemon, id: &str, printer: &mut Printer) -> Result<Value
     let bar = std::io::stderr().is_terminal().then(bar);
     let mut looks = 0;
     loop {
-        let progress = daemon.get(&format!("backfills/{id}")).await?;
+        let progress = daemon.get(&format!("backfills/{id}")).await;
+        let progress = progress.map_err(|failure| match failure.exit {
+            Exit::Unreachable => failure.hint("the backfill goes on where it stood once it runs"),
+            _ => failure,
+        })?;
         match &bar {
             Some(bar) => {
                 bar.set_length(number(&progress, "ticks"));

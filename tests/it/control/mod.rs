@@ -12,6 +12,7 @@ use crate::support::house::{House, at};
 mod audit;
 mod backfill;
 mod cancel;
+mod matrix;
 mod pause;
 mod replay;
 mod socket;
