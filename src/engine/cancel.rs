@@ -93,7 +93,7 @@ impl Engine {
         let now = self.believed_now();
         let job = crate::domain::job::JobName::parse(&run.job);
         let found = if succeeded { "success" } else { "failed" };
-        let detail = json!({ "as": found, "note": note });
+        let detail = json!({ "as": found, "note": self.redactor().redact(note) });
         let event = act(now, "resolve", actor, job.as_ref(), Some(id), &detail);
         self.ledger
             .order(Order {

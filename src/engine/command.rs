@@ -13,6 +13,7 @@ use super::{Engine, Gap};
 use crate::domain::job::{Job, JobName};
 use crate::domain::nearest::nearest;
 use crate::domain::run::RunId;
+use crate::guance::Redactor;
 use crate::store::{Act, Event, StoreError};
 
 /// A command.
@@ -109,6 +110,13 @@ impl Engine {
         let now = self.believed_now().max(self.planned_through);
         while self.plan_due(now).await?.is_some() {}
         Ok(now)
+    }
+
+    /// Knows every secret of the configuration: what people write may hold one by mistake, and it is
+    /// stored.
+    pub(super) fn redactor(&self) -> Redactor {
+        let keys = self.jobs.keys.values().flatten().map(|key| &key.secret);
+        Redactor::new(self.jobs.secrets.values().chain(keys))
     }
 
     /// A loaded job by its name.

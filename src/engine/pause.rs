@@ -55,6 +55,10 @@ impl Engine {
         actor: &str,
     ) -> Result<PauseAnswer, CommandError> {
         let jobs = self.selected(&order.jobs)?;
+        let redactor = self.redactor();
+        let reason = order
+            .reason
+            .map(|reason| redactor.redact(&reason).into_owned());
         let now = self.instant_of_command().await?;
         if order.until.is_some_and(|until| until <= now) {
             return Err(CommandError::Invalid(format!(
@@ -74,11 +78,11 @@ impl Engine {
                 until: order.until,
                 resumed: None,
                 actor: actor.to_owned(),
-                reason: order.reason.clone(),
+                reason: reason.clone(),
             })
             .collect();
         let detail = json!({
-            "reason": order.reason,
+            "reason": reason,
             "until": order.until.map(|until| format!("{until:.3}")),
         });
         let ends = self.waiting_of(&jobs);
@@ -99,7 +103,7 @@ impl Engine {
             .forget_before(self.oldest_unplanned(self.planned_through));
         self.backfills
             .retain(|backfill| !jobs.contains(&backfill.job));
-        tracing::info!(jobs = jobs.len(), actor, reason = order.reason.as_deref().unwrap_or("-"), until = ?order.until, "paused");
+        tracing::info!(jobs = jobs.len(), actor, reason = reason.as_deref().unwrap_or("-"), until = ?order.until, "paused");
         Ok(PauseAnswer {
             in_flight: self.in_flight_of(&jobs),
             ended_runs: ends.len(),

@@ -12,7 +12,6 @@ use crate::config;
 use crate::domain::job::{Job, JobName};
 use crate::domain::json::Json;
 use crate::domain::run::{NewRun, Reason, RunId, RunState, Trigger};
-use crate::guance::Redactor;
 use crate::store::{Order, Start};
 
 /// What `trigger` starts.
@@ -124,9 +123,7 @@ impl Engine {
             )));
         }
         let given = config::json_text(&Json::Object(kwargs));
-        let keys = self.jobs.keys.values().flatten().map(|key| &key.secret);
-        let redactor = Redactor::new(self.jobs.secrets.values().chain(keys));
-        if redactor.redact(&given) != given {
+        if self.redactor().redact(&given) != given {
             return Err(CommandError::Invalid(
                 "an argument holds a secret of the configuration, and what is given by hand is stored and shown; nothing was started".to_owned(),
             ));

@@ -5,7 +5,7 @@ use funcron::domain::run::{Reason, RunState};
 use funcron::engine::{Cancelled, Command, CommandError, Reply};
 
 use super::{events, newest, order, trigger};
-use crate::support::house::{House, job};
+use crate::support::house::{House, KEYS, job};
 use crate::support::remote::Reply as Remote;
 
 fn cancel(house: &mut House, job: &str) -> Cancelled {
@@ -79,14 +79,14 @@ fn a_call_that_was_to_be_given_up_when_the_daemon_died_is_not_made_again() {
 }
 
 #[test]
-fn what_a_person_finds_out_stands_beside_the_state() {
+fn what_a_person_finds_out_stands_beside_the_state_and_without_a_secret() {
     let mut house = House::new(&[job("a", "1 0 * * *", ""), job("b", "1 0 * * *", "")]);
     house.remote.answer("a", [Remote::Gone]);
     house.run_until("00:02");
     let resolve = |run| Command::Resolve {
         run,
         succeeded: true,
-        note: "the report is there".to_owned(),
+        note: format!("the report is there, and {} works", KEYS[0]),
     };
     let (a, b) = (newest(&house, "a"), newest(&house, "b"));
     assert_eq!(order(&mut house, resolve(a)).unwrap(), Reply::Resolved);
@@ -95,6 +95,6 @@ fn what_a_person_finds_out_stands_beside_the_state() {
     assert_eq!(house.runs("a"), ["00:01:00 unknown/no_reply"]);
     assert_eq!(
         events(&house, "resolve"),
-        [r#"a test a {"as":"success","note":"the report is there"}"#]
+        [r#"a test a {"as":"success","note":"the report is there, and *** works"}"#]
     );
 }

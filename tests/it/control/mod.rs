@@ -12,6 +12,7 @@ use crate::support::house::{House, at};
 mod audit;
 mod backfill;
 mod cancel;
+mod crash;
 mod matrix;
 mod pause;
 mod replay;
