@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio_util::sync::CancellationToken;
 
 use super::Engine;
+use super::cut::Cut;
 use super::driver::TRY_AGAIN;
 use super::execute::{self, ClosedCall, Context, Ended};
 use super::permits::{Permit, Refusal, Returned};
@@ -165,9 +165,9 @@ impl Engine {
             clock: self.clock.clone(),
             jobs: self.jobs.clone(),
             abort: self.calls.abort.clone(),
-            cancel: CancellationToken::new(),
+            cut: Cut::default(),
         };
-        self.calls.cancels.insert(run.id, context.cancel.clone());
+        self.calls.cuts.insert(run.id, context.cut.clone());
         let sender = self.calls.sender.clone();
         let mirror = Run {
             state: RunState::Running,
@@ -250,7 +250,7 @@ impl Engine {
 
     pub(super) fn take_in(&mut self, ended: Ended) {
         let now = self.clock.now();
-        self.calls.cancels.remove(&ended.run());
+        self.calls.cuts.remove(&ended.run());
         match ended {
             Ended::NotOpened { run, permit, error } => {
                 tracing::error!(run_id = %run, %error, "an attempt cannot be recorded, so it is not made");
@@ -258,14 +258,11 @@ impl Engine {
                 // A ledger that takes other writes would have it tried again at once, for ever.
                 self.rest_until = self.clock.monotonic() + TRY_AGAIN;
                 self.permits.give_back(&permit, Returned::Unsent);
-                if let Some(run) = self.lines.get(run).cloned() {
-                    let waiting = Run {
-                        state: RunState::Waiting,
-                        reason: None,
-                        ..run
-                    };
-                    self.wait_on(waiting, now);
-                }
+                self.take_back(run, now);
+            }
+            Ended::Withdrawn { run, permit } => {
+                self.permits.give_back(&permit, Returned::Unsent);
+                self.take_back(run, now);
             }
             Ended::NotWaiting { run, permit } => {
                 self.permits.give_back(&permit, Returned::Unsent);
@@ -302,6 +299,18 @@ impl Engine {
             // The task took the run before somebody cancelled it.
             let cancelled = self.lines.get(run.id).is_some_and(|run| run.cancelled);
             self.wait_on(Run { cancelled, ..run }, now);
+        }
+    }
+
+    /// Lets a run wait again whose attempt was not opened.
+    fn take_back(&mut self, run: RunId, now: Timestamp) {
+        if let Some(run) = self.lines.get(run).cloned() {
+            let waiting = Run {
+                state: RunState::Waiting,
+                reason: None,
+                ..run
+            };
+            self.wait_on(waiting, now);
         }
     }
 

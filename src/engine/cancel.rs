@@ -69,9 +69,7 @@ impl Engine {
             },
             now,
         );
-        if let Some(call) = self.calls.cancels.get(&id) {
-            call.cancel();
-        }
+        self.calls.cut(id, Reason::Operator);
         Ok(Cancelled::GivenUp)
     }
 

@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
+use super::cut::Cut;
 use super::jobset::JobSet;
 use super::permits::{Permit, Returned};
 use super::run::{Run, later};
@@ -35,8 +36,8 @@ pub(super) struct Context {
     pub(super) clock: Clock,
     pub(super) jobs: Arc<JobSet>,
     pub(super) abort: CancellationToken,
-    /// Somebody cancels this run.
-    pub(super) cancel: CancellationToken,
+    /// Set when this call alone is to end.
+    pub(super) cut: Cut,
 }
 
 /// How an attempt's task ended.
@@ -50,6 +51,8 @@ pub(super) enum Ended {
     },
     /// The run's row no longer waits for this attempt; nothing was sent.
     NotWaiting { run: RunId, permit: Permit },
+    /// It was to be cut off before it was opened; nothing was sent.
+    Withdrawn { run: RunId, permit: Permit },
     /// The attempt's end is durable.
     Closed(Box<ClosedCall>),
     /// The stop did not leave the time to record the end: the next start closes the attempt.
@@ -57,10 +60,12 @@ pub(super) enum Ended {
 }
 
 impl Ended {
+    /// Whose attempt it was.
     pub(super) fn run(&self) -> RunId {
         match self {
             Self::NotOpened { run, .. }
             | Self::NotWaiting { run, .. }
+            | Self::Withdrawn { run, .. }
             | Self::Abandoned { run, .. } => *run,
             Self::Closed(closed) => closed.run.id,
         }
@@ -83,6 +88,12 @@ pub(super) struct ClosedCall {
 pub(super) async fn attempt(context: Context, run: Run, permit: Permit) -> Ended {
     let number = run.attempts + 1;
     let request = prepare(&context, &run, &permit, number).await;
+    if context.cut.reason().is_some() {
+        return Ended::Withdrawn {
+            run: run.id,
+            permit,
+        };
+    }
     let opened_at = context.clock.now();
     let row = OpenAttempt {
         run: run.id,
@@ -236,15 +247,22 @@ async fn call(
         timeout: job.timeout.min(left),
         expect: job.expect.clone(),
     };
+    let cut_off = |reason| {
+        let decided_by = match reason {
+            Reason::Operator => "somebody cancelled the run with the call under way",
+            Reason::Replaced => "a newer run took its place with the call under way",
+            _ => "the call was cut off under way",
+        };
+        CallRecord::without_reply(Outcome::Unknown, Some(reason), decided_by)
+    };
+    if let Some(reason) = context.cut.reason() {
+        return cut_off(reason);
+    }
     tokio::select! {
-        // What was cancelled before its call began is not called.
+        // A reply that is there is the truth, whatever else has come at the same moment.
         biased;
-        () = context.cancel.cancelled() => CallRecord::without_reply(
-            Outcome::Unknown,
-            Some(Reason::Operator),
-            "somebody cancelled the run with the call under way",
-        ),
         record = context.client.call(call) => record,
+        reason = context.cut.asked() => cut_off(reason),
         () = context.abort.cancelled() => CallRecord::without_reply(
             Outcome::Unknown,
             Some(Reason::Shutdown),
@@ -276,7 +294,7 @@ async fn close(
     run.last_outcome = Some(record.outcome);
     run.last_finished = Some(now);
     run.unknown = record.unknown_reason.or(run.unknown);
-    if context.cancel.is_cancelled() {
+    if context.cut.reason() == Some(Reason::Operator) {
         after = cancelled(&run, after);
     }
     log(&run, &permit, &record, after);
@@ -329,6 +347,14 @@ async fn write(context: &Context, row: CloseAttempt) -> bool {
 
 /// What the run is after an attempt that ended like this.
 pub(super) fn judge(run: &Run, record: &CallRecord, now: Timestamp) -> After {
+    if let Some(reason @ (Reason::Replaced | Reason::Operator)) = record.unknown_reason {
+        // Its run was to end; to try again would undo that.
+        return After {
+            state: RunState::Unknown,
+            reason: Some(reason),
+            not_before: None,
+        };
+    }
     let job = &run.job;
     let deadline = later(run.opened_at.unwrap_or(now), job.deadline);
     let next_tick = run
@@ -361,7 +387,7 @@ pub(super) fn judge(run: &Run, record: &CallRecord, now: Timestamp) -> After {
     }
 }
 
-/// The same of a run that somebody cancelled: no attempt follows.
+/// The same of a run that somebody cancelled while its call came to its own end: no attempt follows.
 pub(super) fn cancelled(run: &Run, after: After) -> After {
     if after.state.is_final() {
         return after;

@@ -16,6 +16,7 @@ mod backfill;
 mod cancel;
 mod clockwatch;
 mod command;
+mod cut;
 mod driver;
 mod execute;
 mod given;
@@ -45,11 +46,12 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::domain::job::{DefinitionHash, Job, JobName};
-use crate::domain::run::RunId;
+use crate::domain::run::{Reason, RunId};
 use crate::guance::{Client, ClientError};
 use crate::store::{Backfill, Gap, GapCause, Ledger, Plan, StoreError};
 
 use clockwatch::ClockWatch;
+use cut::Cut;
 use execute::Ended;
 use lines::Lines;
 use pauses::Pauses;
@@ -114,11 +116,20 @@ struct Calls {
     tasks: TaskTracker,
     /// Set when the drain's time is over.
     abort: CancellationToken,
-    /// Of each call under way: set when somebody cancels its run.
-    cancels: HashMap<RunId, CancellationToken>,
+    /// For each call, what cuts it alone off.
+    cuts: HashMap<RunId, Cut>,
     sender: mpsc::UnboundedSender<Ended>,
     // Bounded by the permits: there is at most one message for each call in flight.
     ended: mpsc::UnboundedReceiver<Ended>,
+}
+
+impl Calls {
+    /// Has the run's call end now, if it is under way: its attempt will say why.
+    fn cut(&self, run: RunId, reason: Reason) {
+        if let Some(cut) = self.cuts.get(&run) {
+            cut.cut(reason);
+        }
+    }
 }
 
 /// What a step did, and when the next one is due.

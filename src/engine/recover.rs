@@ -67,7 +67,7 @@ impl Engine {
             calls: Calls {
                 tasks: TaskTracker::new(),
                 abort: CancellationToken::new(),
-                cancels: HashMap::new(),
+                cuts: HashMap::new(),
                 sender,
                 ended,
             },
