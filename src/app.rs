@@ -10,16 +10,20 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::{self, Config, ConfigErrors, DatabaseUrl, Environment, Secrets, Unresolved};
-use crate::engine::{Driver, Engine, EngineError, JobSet, Poke};
+use crate::engine::{CommandError, Driver, Engine, EngineError, JobSet, Poke};
 use crate::guance::ClientError;
 use crate::store::{Event, Held, Ledger, StoreError, StoreErrorKind};
+use crate::web::{self, Answer, Ask, Asked, Reloaded};
 
+mod control;
 mod notify;
 
+use control::Control;
 use notify::Systemd;
 
 /// What a daemon is started with.
@@ -29,6 +33,8 @@ pub struct Options {
     pub config: PathBuf,
     /// `--database`, which wins over the environment and the configuration.
     pub database: Option<String>,
+    /// Where commands reach it; without a socket none do.
+    pub socket: Option<PathBuf>,
 }
 
 /// Why a daemon ended badly.
@@ -94,7 +100,7 @@ pub async fn run(options: Options) -> Result<(), AppError> {
     let stop = CancellationToken::new();
     let daemon = Daemon::start(options, Clock::system()).await?;
     let listener = tokio::spawn({
-        let (stop, asked) = (stop.clone(), daemon.asked.clone());
+        let (stop, asked) = (stop.clone(), daemon.reload.clone());
         let poke = daemon.driver.poke.clone();
         async move { signals.forward(&stop, &asked, &poke).await }
     });
@@ -103,11 +109,14 @@ pub async fn run(options: Options) -> Result<(), AppError> {
     Ok(())
 }
 
+/// Requests that are heard between two steps, at most: a flood of them must not hold up calls.
+const HEARD: usize = 32;
+
 /// A reload that somebody asked for and that has not been done yet.
 #[derive(Clone, Debug, Default)]
-struct Asked(Arc<std::sync::atomic::AtomicBool>);
+struct ReloadFlag(Arc<std::sync::atomic::AtomicBool>);
 
-impl Asked {
+impl ReloadFlag {
     fn ask(&self) {
         self.0.store(true, std::sync::atomic::Ordering::SeqCst);
     }
@@ -133,7 +142,7 @@ impl Signals {
     }
 
     /// Turns signals into levels: an early one is not lost.
-    async fn forward(&mut self, stop: &CancellationToken, asked: &Asked, poke: &Poke) {
+    async fn forward(&mut self, stop: &CancellationToken, asked: &ReloadFlag, poke: &Poke) {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => stop.cancel(),
@@ -157,7 +166,9 @@ pub struct Daemon {
     ledger: Ledger,
     held: Held,
     driver: Driver,
-    asked: Asked,
+    reload: ReloadFlag,
+    control: Control,
+    asked: mpsc::Receiver<Asked>,
     systemd: Systemd,
 }
 
@@ -180,6 +191,15 @@ impl Daemon {
             workspaces = config.workspaces.len(),
             "started"
         );
+        let driver = Driver::default();
+        let (desk, asked) = web::desk(driver.poke.clone());
+        let context = web::Context {
+            desk,
+            reader: ledger.reader().clone(),
+            ledger: path.canonicalize().unwrap_or(path),
+            config: options.config.clone(),
+        };
+        let control = Control::open(options.socket.as_deref(), context).await;
         Ok(Self {
             options,
             drain: config.drain_timeout,
@@ -187,8 +207,10 @@ impl Daemon {
             engine,
             ledger,
             held,
-            driver: Driver::default(),
-            asked: Asked::default(),
+            driver,
+            reload: ReloadFlag::default(),
+            control,
+            asked,
             systemd: Systemd::from_environment(),
         })
     }
@@ -202,43 +224,93 @@ impl Daemon {
             self.driver
                 .drive(&mut self.engine, stop, |step| systemd.observe(step))
                 .await;
-            if self.asked.take() {
-                self.reload().await;
+            if self.reload.take() {
+                // Said in the log, which is where whoever sends a signal looks.
+                let _ = self.reload("SIGHUP").await;
             }
+            self.hear().await;
         }
         self.stop().await;
     }
 
+    /// Carries out what was asked at the socket.
+    async fn hear(&mut self) {
+        for _ in 0..HEARD {
+            let Ok(Asked { ask, actor, answer }) = self.asked.try_recv() else {
+                return;
+            };
+            let answered = match ask {
+                Ask::Engine(command) => {
+                    let reply = self.engine.command(command, &actor).await;
+                    reply.map(Answer::Engine)
+                }
+                Ask::Reload => self.reload(&actor).await.map(Answer::Reloaded),
+            };
+            // Whoever asked may have gone; what was ordered is done all the same.
+            let _ = answer.send(answered);
+        }
+        self.driver.poke.poke();
+    }
+
     /// Takes over the file as it is now, or keeps what runs and says why.
-    async fn reload(&mut self) {
+    async fn reload(&mut self, actor: &str) -> Result<Reloaded, CommandError> {
         self.systemd.reloading();
-        match load(&self.options.config, self.clock.now()) {
-            Ok((config, jobs)) => match self.engine.reload(jobs, "SIGHUP").await {
-                Ok(difference) => {
-                    self.drain = config.drain_timeout;
-                    let changes: Vec<String> = difference
-                        .changes()
-                        .map(|(job, change)| format!("{job} {change}"))
-                        .collect();
-                    tracing::info!(jobs = config.jobs.len(), changes = %changes.join(", "), "reloaded");
-                }
-                Err(error) => {
-                    tracing::error!(%error, "the reload failed; the old configuration stays")
-                }
-            },
+        let reloaded = match load(&self.options.config, self.clock.now()) {
+            Ok((config, jobs)) => self.take_over(config, jobs, actor).await,
             Err(error) => {
                 tracing::error!("the reload was refused, the running configuration stays: {error}");
-                let recorded = self.engine.record_refused_reload("SIGHUP").await;
+                let recorded = self.engine.record_refused_reload(actor).await;
                 if let Err(error) = recorded {
                     tracing::error!(%error, "the refused reload cannot be recorded");
                 }
+                Err(CommandError::Invalid(format!(
+                    "the running configuration stays: {error}"
+                )))
+            }
+        };
+        self.systemd.ready();
+        reloaded
+    }
+
+    async fn take_over(
+        &mut self,
+        config: Config,
+        jobs: JobSet,
+        actor: &str,
+    ) -> Result<Reloaded, CommandError> {
+        match self.engine.reload(jobs, actor).await {
+            Ok(difference) => {
+                self.drain = config.drain_timeout;
+                let changes: Vec<(String, &'static str)> = difference
+                    .changes()
+                    .map(|(job, change)| (job.to_string(), change))
+                    .collect();
+                let words: Vec<String> = changes
+                    .iter()
+                    .map(|(job, change)| format!("{job} {change}"))
+                    .collect();
+                tracing::info!(jobs = config.jobs.len(), actor, changes = %words.join(", "), "reloaded");
+                Ok(Reloaded {
+                    jobs: config.jobs.len(),
+                    changes,
+                })
+            }
+            Err(error) => {
+                tracing::error!(%error, "the reload failed; the old configuration stays");
+                Err(match error {
+                    EngineError::Store(error) => CommandError::Store(error),
+                    EngineError::Client(error) => CommandError::Invalid(error.to_string()),
+                })
             }
         }
-        self.systemd.ready();
     }
 
     async fn stop(mut self) {
         self.systemd.stopping();
+        // Nothing is heard from here on; what still waits is told that the daemon stops.
+        self.asked.close();
+        while self.asked.try_recv().is_ok() {}
+        self.control.close().await;
         tracing::info!(drain = ?self.drain, "stopping: no new calls, those under way are waited for");
         self.engine.stop(self.drain).await;
         let event = Event {

@@ -9,7 +9,7 @@
 //! | 1 | [`domain`] |
 //! | 2 | [`config`], [`guance`], [`store`] |
 //! | 3 | [`engine`], [`audit`] |
-//! | 4 | [`sandbox`] |
+//! | 4 | [`web`], [`sandbox`] |
 //! | 5 | [`app`] |
 //! | 6 | [`cli`] |
 
@@ -24,3 +24,4 @@ pub mod guance;
 pub mod sandbox;
 pub mod store;
 pub mod telemetry;
+pub mod web;

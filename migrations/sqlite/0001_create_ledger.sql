@@ -51,6 +51,44 @@ CREATE TABLE gaps (
     CHECK (until_us >= from_us)
 ) STRICT;
 
+-- Spans in which a job is paused: the ticks in (from_us, least of until_us and resumed_us], or to
+-- no end, are `skipped/paused`, whenever they are planned.
+CREATE TABLE pauses (
+    id         INTEGER PRIMARY KEY NOT NULL,
+    job        TEXT    NOT NULL,
+    from_us    INTEGER NOT NULL,
+    until_us   INTEGER,
+    resumed_us INTEGER,
+    actor      TEXT    NOT NULL,
+    reason     TEXT,
+    CHECK (until_us IS NULL OR until_us > from_us),
+    CHECK (resumed_us IS NULL OR resumed_us >= from_us)
+) STRICT;
+CREATE UNIQUE INDEX pauses_open ON pauses (job) WHERE resumed_us IS NULL;
+CREATE INDEX pauses_by_job ON pauses (job, from_us);
+
+-- A range of the past that a person ordered to be run, planned part by part: the ticks of
+-- [from_us, until_us] up to and including planned_us have been looked at.
+CREATE TABLE backfills (
+    id              TEXT    PRIMARY KEY NOT NULL CHECK (length(id) = 36),
+    job             TEXT    NOT NULL,
+    definition_hash TEXT    NOT NULL,
+    from_us         INTEGER NOT NULL,
+    until_us        INTEGER NOT NULL CHECK (until_us >= from_us),
+    -- whether ticks are run again that have a success
+    every           INTEGER NOT NULL CHECK (every IN (0, 1)),
+    -- how many runs it was to be when it was ordered
+    ticks           INTEGER NOT NULL CHECK (ticks >= 0),
+    planned_us      INTEGER NOT NULL,
+    ordered_us      INTEGER NOT NULL,
+    ended_us        INTEGER,
+    -- why it ended: all its runs are final, or it was cut short
+    ending          TEXT    CHECK (ending IN ('done', 'paused', 'removed')),
+    actor           TEXT    NOT NULL,
+    CHECK ((ended_us IS NULL) = (ending IS NULL))
+) STRICT;
+CREATE INDEX backfills_open ON backfills (ordered_us) WHERE ended_us IS NULL;
+
 CREATE TABLE runs (
     id              TEXT    PRIMARY KEY NOT NULL CHECK (length(id) = 36),
     job             TEXT    NOT NULL,
@@ -71,6 +109,16 @@ CREATE TABLE runs (
     -- attempts opened so far; `counted` leaves out the throttled ones, as `max_attempts` does
     attempts        INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0),
     counted         INTEGER NOT NULL DEFAULT 0 CHECK (counted >= 0 AND counted <= attempts),
+    -- a manual start's arguments beside the job's own, a JSON object; it holds no secret
+    kwargs          TEXT,
+    -- a replay: the run whose request is sent again, and that request as it was recorded
+    replay_of       TEXT,
+    request         TEXT,
+    backfill        TEXT    REFERENCES backfills (id),
+    CHECK (kwargs IS NULL OR trigger = 'manual'),
+    CHECK ((replay_of IS NULL) = (request IS NULL)),
+    CHECK (replay_of IS NULL OR trigger = 'replay'),
+    CHECK (backfill IS NULL OR trigger = 'backfill'),
     CHECK ((reason IS NULL) = (state IN ('running', 'success'))),
     CHECK ((finished_us IS NULL) = (state IN ('waiting', 'running'))),
     CHECK ((opened_us IS NULL) = (attempts = 0)),
@@ -87,6 +135,8 @@ CREATE TABLE runs (
 ) STRICT;
 -- Guarantee G3: a tick fires once, whoever plans it.
 CREATE UNIQUE INDEX runs_tick ON runs (job, scheduled_us) WHERE trigger IN ('schedule', 'catchup');
+-- A backfill resumed after a crash starts no tick a second time.
+CREATE UNIQUE INDEX runs_backfill ON runs (backfill, scheduled_us) WHERE backfill IS NOT NULL;
 -- What the engine looks at: never the history.
 CREATE INDEX runs_open ON runs (state, due_us) WHERE state IN ('waiting', 'running');
 CREATE INDEX runs_by_job ON runs (job, scheduled_us);
@@ -150,6 +200,7 @@ CREATE TABLE events (
     detail TEXT    NOT NULL
 ) STRICT;
 CREATE INDEX events_by_kind ON events (kind, at_us);
+CREATE INDEX events_by_run ON events (run_id) WHERE run_id IS NOT NULL;
 
 -- One row per attempt, and one per run that made none. Its columns are a promise (G8).
 CREATE VIEW executions AS

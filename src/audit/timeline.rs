@@ -97,6 +97,23 @@ impl<'h> Timeline<'h> {
         gaps.iter().any(|(from, until)| *from < us && us <= *until)
     }
 
+    /// Whether the job was paused at an instant.
+    pub(super) fn is_paused(&self, us: i64) -> bool {
+        let pauses = &self.history.pauses;
+        pauses
+            .iter()
+            .any(|(from, end)| *from < us && end.is_none_or(|end| us <= end))
+    }
+
+    /// Whether a pause began at an instant or later, or lay over it: only that ends a run which
+    /// waits from then on.
+    pub(super) fn is_paused_from(&self, us: i64) -> bool {
+        let pauses = &self.history.pauses;
+        pauses
+            .iter()
+            .any(|(_, end)| end.is_none_or(|end| us <= end))
+    }
+
     /// Whether the job ever had this definition.
     pub(super) fn knows(&self, definition_hash: &str) -> bool {
         let mut versions = self.history.versions.iter();

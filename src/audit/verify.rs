@@ -221,7 +221,9 @@ impl<'t, 'h> JobAudit<'t, 'h> {
         match self.current {
             Some((tick, interval)) if tick.at_us == run.scheduled_us => {
                 self.met = true;
-                for what in tick_fault(tick, interval, run)
+                let fault = tick_fault(tick, interval, run);
+                for what in fault
+                    .or_else(|| self.pause_fault(run))
                     .into_iter()
                     .chain(self.due_fault(tick, interval, run))
                 {
@@ -255,6 +257,17 @@ impl<'t, 'h> JobAudit<'t, 'h> {
                 timestamp(due_us)
             )
         })
+    }
+
+    /// What is wrong with the run of a tick by the job's pauses.
+    fn pause_fault(&self, run: &AuditedRun) -> Option<String> {
+        let is_paused = self.timeline.is_paused(run.scheduled_us);
+        if is_paused && !is_skipped(run, Reason::Paused) {
+            return Some("the job was paused then, and it is not `skipped/paused`".to_owned());
+        }
+        let is_unfounded =
+            is_skipped(run, Reason::Paused) && !self.timeline.is_paused_from(run.scheduled_us);
+        is_unfounded.then(|| "it is `skipped/paused`, and no pause was there to skip it".to_owned())
     }
 
     /// Leaves the current tick behind: with its run, in a gap, or as a hole.
@@ -323,6 +336,10 @@ impl<'t, 'h> JobAudit<'t, 'h> {
     }
 }
 
+fn is_skipped(run: &AuditedRun, reason: Reason) -> bool {
+    run.state == Word::Known(RunState::Skipped) && run.reason == Some(Word::Known(reason))
+}
+
 /// What is wrong with the run of a tick as that tick's.
 fn tick_fault(tick: Tick, interval: &Interval<'_>, run: &AuditedRun) -> Option<String> {
     let ruling = &interval.version.definition_hash;
@@ -333,11 +350,11 @@ fn tick_fault(tick: Tick, interval: &Interval<'_>, run: &AuditedRun) -> Option<S
             short(ruling)
         ));
     }
-    let is_dst_gap = run.state == Word::Known(RunState::Skipped)
-        && run.reason == Some(Word::Known(Reason::DstGap));
-    let is_excluded = run.state == Word::Known(RunState::Skipped)
-        && run.reason == Some(Word::Known(Reason::Excluded));
+    let is_dst_gap = is_skipped(run, Reason::DstGap);
+    let is_excluded = is_skipped(run, Reason::Excluded);
     match tick.kind {
+        // A pause takes every tick, those too that the clock or a calendar would have taken.
+        _ if is_skipped(run, Reason::Paused) => None,
         TickKind::Excluded if !is_excluded => {
             Some("its day is excluded, and it is not `skipped/excluded`".to_owned())
         }

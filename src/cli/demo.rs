@@ -55,6 +55,7 @@ pub(super) async fn execute(arguments: Arguments, global: &Global) -> Result<Exi
     let options = Options {
         config: stage.config.clone(),
         database: Some(stage.database_url()),
+        socket: Some(stage.socket()),
     };
     let daemon = Daemon::start(options, clock)
         .await
@@ -160,6 +161,11 @@ impl Stage {
 
     fn database_url(&self) -> String {
         format!("sqlite://{}", self.database.display())
+    }
+
+    /// A path for a socket is at most some hundred bytes long; without one the demo goes on.
+    fn socket(&self) -> PathBuf {
+        self.config.with_file_name("funcron.sock")
     }
 
     fn introduce(&self, printer: &mut Printer) -> Result<(), Failure> {

@@ -16,11 +16,7 @@ pub(crate) enum Exit {
     Usage = 2,
     /// There is no such job or run.
     NotFound = 3,
-    /// The daemon does not answer. The first command that talks to it brings its use.
-    #[expect(
-        dead_code,
-        reason = "part of the closed set; no command talks to a daemon yet"
-    )]
+    /// The daemon does not answer, or is another ledger's.
     Unreachable = 4,
     /// Another daemon holds the ledger.
     Held = 5,

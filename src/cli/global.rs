@@ -24,6 +24,11 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "URL", help_heading = HEADING)]
     pub(crate) database: Option<String>,
 
+    /// The daemon's socket [default: $FUNCRON_SOCKET, funcron.sock in $RUNTIME_DIRECTORY, /run/funcron
+    /// or $XDG_RUNTIME_DIR]
+    #[arg(long, global = true, value_name = "PATH", help_heading = HEADING)]
+    pub(crate) socket: Option<PathBuf>,
+
     /// How to answer: table for people; json, jsonl or csv for machines
     #[arg(hide_possible_values = true, short, long, global = true, value_enum, value_name = "FORMAT", default_value_t, help_heading = HEADING)]
     pub(super) output: Format,

@@ -5,7 +5,10 @@
 //! output is stable and for machines too; words for people go to standard error.
 
 mod audit;
+mod backfill;
 mod calendar;
+mod cancel;
+mod daemon;
 mod demo;
 mod exit;
 mod global;
@@ -15,13 +18,19 @@ mod list;
 mod moment;
 mod next;
 mod output;
+mod pause;
 mod proof;
 mod reindent;
+mod reload;
+mod replay;
+mod resolve;
 mod run;
 mod sandbox;
 mod show;
+mod status;
 mod table;
 mod terminal;
+mod trigger;
 mod validate;
 
 use std::process::ExitCode;
@@ -35,7 +44,7 @@ use global::Global;
 const EXIT_CODES: &str = "\
 Exit codes:
   0   done
-  1   it failed: a broken audit, an unreadable ledger
+  1   it failed: a run that did not succeed, a broken audit, an unreadable ledger
   2   the command line or the configuration is wrong
   3   there is no such job or run
   4   the daemon does not answer
@@ -65,6 +74,24 @@ enum Command {
     Calendar(calendar::Arguments),
     /// List the jobs with their next fire and last run
     List(list::Arguments),
+    /// How the daemon is: what runs, what waits, what is paused
+    Status,
+    /// Start a job now, whatever its schedule says
+    Trigger(trigger::Arguments),
+    /// Skip the ticks of jobs until they are resumed
+    Pause(pause::PauseArguments),
+    /// Fire the ticks of paused jobs again, from now on
+    Resume(pause::ResumeArguments),
+    /// End a run: one that waits, or our waiting for its call
+    Cancel(cancel::Arguments),
+    /// Note what an unknown run came to, once somebody has looked
+    Resolve(resolve::Arguments),
+    /// Run the ticks of a range of the past that have no success
+    Backfill(backfill::Arguments),
+    /// Send a run's recorded request again
+    Replay(replay::Arguments),
+    /// Have the daemon take over its configuration as it is now
+    Reload,
     /// Look back: every attempt, and every tick without one, newest first
     History(history::Arguments),
     /// Show one run whole: requests, replies, and what decided the verdict
@@ -127,6 +154,15 @@ async fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Next(arguments) => next::execute(&arguments, &global).await,
         Command::Calendar(arguments) => calendar::execute(&arguments, &global),
         Command::List(arguments) => list::execute(&arguments, &global).await,
+        Command::Status => status::execute(&global).await,
+        Command::Trigger(arguments) => trigger::execute(&arguments, &global).await,
+        Command::Pause(arguments) => pause::pause(&arguments, &global).await,
+        Command::Resume(arguments) => pause::resume(&arguments, &global).await,
+        Command::Cancel(arguments) => cancel::execute(&arguments, &global).await,
+        Command::Resolve(arguments) => resolve::execute(&arguments, &global).await,
+        Command::Backfill(arguments) => backfill::execute(&arguments, &global).await,
+        Command::Replay(arguments) => replay::execute(&arguments, &global).await,
+        Command::Reload => reload::execute(&global).await,
         Command::History(arguments) => history::execute(&arguments, &global).await,
         Command::Show(arguments) => show::execute(&arguments, &global).await,
         Command::Audit(command) => audit::execute(command, &global).await,

@@ -34,6 +34,7 @@ pub(super) async fn execute(arguments: Arguments, global: &Global) -> Result<Exi
     let options = Options {
         config,
         database: global.database.clone(),
+        socket: Environment::process().socket(global.socket.as_deref()),
     };
     match app::run(options).await {
         Ok(()) => Ok(Exit::Done),

@@ -14,7 +14,7 @@ use super::output::{Format, Printer};
 use super::table::{Cell, Column, Table};
 use super::terminal::Tone;
 use crate::domain::attempt::StoredBody;
-use crate::store::{AttemptDetail, FoundRun, MATCHES, RunDetail};
+use crate::store::{AttemptDetail, FoundRun, MATCHES, RunDetail, RunEvent};
 
 /// The arguments of `show`.
 #[derive(Debug, clap::Args)]
@@ -143,10 +143,29 @@ fn object(run: &RunDetail) -> Value {
         "finished_at": run.finished_us.map(shown_us),
         "workspace": run.workspace,
         "func_id": run.func_id,
+        "kwargs": run.kwargs.as_deref().map(json_or_text),
+        "replay_of": run.replay_of,
+        "backfill": run.backfill,
         "definition_hash": run.definition_hash,
-        "definition": definition.map(|text| serde_json::from_str(text).unwrap_or_else(|_| Value::from(text))),
+        "definition": definition.map(json_or_text),
         "attempts": attempts,
+        "events": run.events.iter().map(event).collect::<Vec<Value>>(),
     })
+}
+
+/// What somebody did to the run.
+fn event(event: &RunEvent) -> Value {
+    json!({
+        "at": shown_us(event.at_us),
+        "kind": event.kind,
+        "actor": event.actor,
+        "detail": json_or_text(&event.detail),
+    })
+}
+
+/// A text of the ledger that should be JSON.
+fn json_or_text(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| Value::from(text))
 }
 
 /// An attempt: the columns of `executions` under their names, and what only `show` tells.

@@ -465,7 +465,7 @@ fn retry(text: &RetryText) -> Result<RetryPolicy, Unreadable> {
 }
 
 /// Numbers keep their kind: integers stay integers.
-fn from_serde(value: &serde_json::Value) -> Json {
+pub(super) fn from_serde(value: &serde_json::Value) -> Json {
     use serde_json::Value;
     match value {
         Value::Null => Json::Null,

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+mod argument;
 mod build;
 mod calendars;
 mod checks;
@@ -47,6 +48,7 @@ mod words;
 mod workspaces;
 mod zone;
 
+pub use argument::{json_text, json_value, kwarg, merge_kwargs};
 pub use environment::{Environment, EnvironmentError, find_config};
 pub use error::{ConfigErrors, Diagnostic, Severity};
 pub use schema::schema;

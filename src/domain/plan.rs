@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::job::Overlap;
 use super::overlap::{Joining, Queue};
 use super::run::{Reason, RunState, Trigger};
-use super::schedule::{Schedule, TickKind};
+use super::schedule::{Schedule, Tick, TickKind};
 
 /// A tick that is planned this much after its instant is caught up, not live.
 pub const LATE: Duration = Duration::from_secs(10);
@@ -56,6 +56,10 @@ impl Planned {
     }
 }
 
+/// Whether an instant lies in a span in which the job is paused: then its tick is `skipped/paused`,
+/// whatever else could be said of it.
+pub type IsPaused<'p> = &'p dyn Fn(Timestamp) -> bool;
+
 /// Plans the live ticks in `(after, now]`. `queue`: the job's live runs that are not final. `gate` is
 /// what a new run of the job waits for that no other holds back.
 pub fn live(
@@ -65,10 +69,12 @@ pub fn live(
     now: Timestamp,
     mut queue: Queue,
     gate: Reason,
+    is_paused: IsPaused<'_>,
 ) -> Vec<Planned> {
     schedule
         .ticks(after, now)
         .map(|tick| match tick.kind {
+            _ if is_paused(tick.at) => Planned::skipped(tick.at, Reason::Paused),
             TickKind::SkippedByGap => Planned::skipped(tick.at, Reason::DstGap),
             TickKind::Excluded => Planned::skipped(tick.at, Reason::Excluded),
             TickKind::Fire => match queue.join(overlap) {
@@ -112,8 +118,9 @@ pub fn late(
     span: Late,
     now: Timestamp,
     limit: usize,
+    is_paused: IsPaused<'_>,
 ) -> (Vec<Planned>, Timestamp) {
-    let superseded_through = superseded_through(schedule, span, catch_up.newest);
+    let superseded_through = superseded_through(schedule, span, catch_up.newest, is_paused);
     // Several go one after another; the first is let into line as soon as it is planned.
     let gate = if catch_up.newest > 1 {
         Reason::Overlap
@@ -126,6 +133,7 @@ pub fn late(
         let age = Duration::try_from(now.duration_since(tick.at));
         let within = catch_up.newest > 0 && age.is_ok_and(|age| age <= catch_up.window);
         planned.push(match tick.kind {
+            _ if is_paused(tick.at) => Planned::skipped(tick.at, Reason::Paused),
             TickKind::SkippedByGap => Planned::skipped(tick.at, Reason::DstGap),
             TickKind::Excluded => Planned::skipped(tick.at, Reason::Excluded),
             TickKind::Fire if !within => Planned::missed(tick.at, span.cause),
@@ -142,18 +150,24 @@ pub fn late(
 }
 
 /// The youngest instant at or before which no tick of the span is among its `newest`. A tick that a
-/// change of the clocks took away runs nothing, and takes nobody's place.
+/// change of the clocks or a pause took away runs nothing, and takes nobody's place.
 ///
 /// Schedules are searched forwards only, so it looks back from the end over times that double until
 /// they hold enough: that costs by what is caught up, not by how long the span is.
-fn superseded_through(schedule: &Schedule, span: Late, newest: usize) -> Timestamp {
+fn superseded_through(
+    schedule: &Schedule,
+    span: Late,
+    newest: usize,
+    is_paused: IsPaused<'_>,
+) -> Timestamp {
     let mut back = Duration::from_secs(60);
     loop {
         let from = span.until.checked_sub(back).unwrap_or(Timestamp::MIN);
         let from = from.max(span.from);
         let mut kept = VecDeque::with_capacity(newest.min(64) + 1);
         let ticks = schedule.ticks(from, span.until);
-        for tick in ticks.filter(|tick| tick.kind == TickKind::Fire) {
+        let fires = |tick: &Tick| tick.kind == TickKind::Fire && !is_paused(tick.at);
+        for tick in ticks.filter(fires) {
             kept.push_back(tick.at);
             if kept.len() > newest + 1 {
                 kept.pop_front();
@@ -204,7 +218,7 @@ mod tests {
             window: Duration::from_secs(3 * 86_400),
         };
         let daily = schedule("30 2 * * *", "Europe/Berlin");
-        let (planned, reached) = late(&daily, latest, span, span.until, 100);
+        let (planned, reached) = late(&daily, latest, span, span.until, 100, &|_| false);
         let whats: Vec<_> = planned
             .iter()
             .map(|tick| (tick.state, tick.reason))
@@ -231,7 +245,7 @@ mod tests {
         let mut planned = Vec::new();
         while span.from < span.until {
             let catch_up = CatchUp { newest, window };
-            let (part, reached) = late(&minutely, catch_up, span, span.until, limit);
+            let (part, reached) = late(&minutely, catch_up, span, span.until, limit, &|_| false);
             assert!(part.len() <= limit && reached > span.from);
             planned.extend(part);
             span.from = reached;
@@ -272,7 +286,7 @@ mod tests {
             cause: Reason::DaemonDown,
         };
         let through = |expression, newest| {
-            superseded_through(&schedule(expression, "UTC"), span, newest).to_string()
+            superseded_through(&schedule(expression, "UTC"), span, newest, &|_| false).to_string()
         };
         assert_eq!(through("* * * * * *", 90), "2026-02-28T23:58:30Z");
         assert_eq!(through("* 0 1 1 *", 60), "2025-01-01T00:59:00Z");
@@ -287,7 +301,7 @@ mod tests {
         let (after, now) = (at("2026-03-01T00:00:00Z"), at("2026-03-01T00:00:03Z"));
         let plan = |begun| {
             let queue = Queue { begun, waiting: 0 };
-            live(&schedule, Overlap::Skip, after, now, queue, Reason::Quota)
+            live(&schedule, Overlap::Skip, after, now, queue, Reason::Quota, &|_| false)
         };
         let reasons =
             |planned: Vec<Planned>| planned.iter().map(|tick| tick.reason).collect::<Vec<_>>();
@@ -296,5 +310,45 @@ mod tests {
             [Reason::Quota, Reason::Overlap, Reason::Overlap]
         );
         assert_eq!(reasons(plan(1)), [Reason::Overlap; 3]);
+    }
+
+    #[test]
+    fn a_tick_in_a_pause_is_skipped_and_takes_nobodys_place() {
+        let minutely = schedule("* * * * *", "UTC");
+        let span = Late {
+            from: at("2026-03-01T00:00:00Z"),
+            until: at("2026-03-01T00:04:00Z"),
+            cause: Reason::DaemonDown,
+        };
+        let paused = |tick| tick >= at("2026-03-01T00:03:00Z");
+        let window = Duration::from_secs(600);
+        let reasons =
+            |planned: Vec<Planned>| planned.iter().map(|tick| tick.reason).collect::<Vec<_>>();
+        let latest = CatchUp { newest: 1, window };
+        let (late, _) = late(&minutely, latest, span, span.until, 9, &paused);
+        assert_eq!(late[1].state, RunState::Waiting);
+        assert_eq!(late[3].state, RunState::Skipped);
+        assert_eq!(
+            reasons(late),
+            [
+                Reason::Catchup,
+                Reason::InFlight,
+                Reason::Paused,
+                Reason::Paused
+            ]
+        );
+        let live = live(
+            &minutely,
+            Overlap::Skip,
+            at("2026-03-01T00:01:00Z"),
+            span.until,
+            Queue::default(),
+            Reason::InFlight,
+            &paused,
+        );
+        assert_eq!(
+            reasons(live),
+            [Reason::InFlight, Reason::Paused, Reason::Paused]
+        );
     }
 }

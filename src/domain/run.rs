@@ -66,6 +66,11 @@ impl Trigger {
             .find(|trigger| trigger.as_str() == text)
     }
 
+    /// Whether a person started it: being disabled does not end such a run.
+    pub const fn is_by_hand(self) -> bool {
+        matches!(self, Self::Manual | Self::Backfill | Self::Replay)
+    }
+
     /// Whether the run waits in the first of the two lines (guarantee G5).
     pub const fn is_first_line(self) -> bool {
         matches!(self, Self::Schedule | Self::Manual | Self::Replay)

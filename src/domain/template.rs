@@ -152,6 +152,14 @@ impl KwargsTemplate {
         })
     }
 
+    /// Kwargs that are sent as they are, whatever they look like: those of a recorded request.
+    pub fn literal(kwargs: Json) -> Self {
+        Self {
+            node: Arc::new(Node::Plain(kwargs.clone())),
+            source: Arc::new(kwargs),
+        }
+    }
+
     /// The kwargs for one attempt: always an object.
     ///
     /// # Errors

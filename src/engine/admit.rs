@@ -10,12 +10,29 @@ use super::driver::TRY_AGAIN;
 use super::execute::{self, ClosedCall, Context, Ended};
 use super::permits::{Permit, Refusal, Returned};
 use super::run::{Run, later};
-use crate::domain::run::{Reason, RunId, RunState};
+use crate::domain::run::{Reason, RunId, RunState, Trigger};
 use crate::domain::workspace::WorkspaceName;
 use crate::store::{After, Settle, StoreError};
 
 /// Rows whose reason to wait is put right in one step, at most: a long line must not hold up calls.
 const REASONS: usize = 256;
+
+/// A run that waits, and how it ends.
+pub(super) type End = (Run, RunState, Reason);
+
+/// The rows of such ends.
+pub(super) fn settles(ends: &[End], now: Timestamp) -> Vec<Settle> {
+    let settle = |(run, state, reason): &End| Settle {
+        run: run.id,
+        after: After {
+            state: *state,
+            reason: Some(*reason),
+            not_before: None,
+        },
+        at: now,
+    };
+    ends.iter().map(settle).collect()
+}
 
 impl Engine {
     /// Ends the runs that have waited too long.
@@ -30,16 +47,19 @@ impl Engine {
         self.end_waiting(ends, now).await
     }
 
-    /// Ends the waiting runs of jobs that are no longer loaded, or disabled.
+    /// Ends the waiting runs of jobs that are no longer loaded, disabled or paused, and those that
+    /// somebody cancelled.
     pub(super) async fn end_stray(&mut self, now: Timestamp) -> Result<(), StoreError> {
         if !self.stray {
             return Ok(());
         }
-        let strays = self.lines.all().filter(|run| self.is_stray(run));
-        let ends: Vec<_> = strays
-            .map(|run| {
-                let (state, reason) = run.end(Reason::Disabled, RunState::Skipped);
-                (run.clone(), state, reason)
+        let ends: Vec<_> = self
+            .lines
+            .all()
+            .filter_map(|run| {
+                let (state, reason) = self.end_of_stray(run, now)?;
+                let (state, reason) = run.end(reason, state);
+                Some((run.clone(), state, reason))
             })
             .collect();
         self.end_waiting(ends, now).await?;
@@ -47,31 +67,43 @@ impl Engine {
         Ok(())
     }
 
-    fn is_stray(&self, run: &Run) -> bool {
+    /// How a run ends that waits for nothing any more, if it is one. What a person starts while the
+    /// job is disabled or paused runs all the same; a backfill does not outlive the beginning of a
+    /// pause.
+    fn end_of_stray(&self, run: &Run, now: Timestamp) -> Option<(RunState, Reason)> {
+        let is_unpausable = run.trigger.is_by_hand() && run.trigger != Trigger::Backfill;
         let job = self.jobs.jobs.get(&run.job.name);
-        run.state == RunState::Waiting && job.is_none_or(|job| !job.enabled)
+        match job {
+            _ if run.state != RunState::Waiting => None,
+            _ if run.cancelled => Some((RunState::Cancelled, Reason::Operator)),
+            None => Some((RunState::Skipped, Reason::Disabled)),
+            Some(job) if !job.enabled && !run.trigger.is_by_hand() => {
+                Some((RunState::Skipped, Reason::Disabled))
+            }
+            Some(job) if !is_unpausable && self.pauses.current(&job.name, now).is_some() => {
+                Some((RunState::Skipped, Reason::Paused))
+            }
+            Some(_) => None,
+        }
     }
 
     /// Writes final states of runs that wait, and takes the runs out of the lines.
     pub(super) async fn end_waiting(
         &mut self,
-        ends: Vec<(Run, RunState, Reason)>,
+        ends: Vec<End>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         if ends.is_empty() {
             return Ok(());
         }
-        let decisions = ends.iter().map(|(run, state, reason)| Settle {
-            run: run.id,
-            after: After {
-                state: *state,
-                reason: Some(*reason),
-                not_before: None,
-            },
-            at: now,
-        });
-        let not_waiting = self.ledger.settle(decisions.collect()).await?;
-        self.give_up(&not_waiting);
+        let not_waiting = self.ledger.settle(settles(&ends, now)).await?;
+        self.let_go(&ends, &not_waiting);
+        Ok(())
+    }
+
+    /// Takes runs out of the lines whose end is durable.
+    pub(super) fn let_go(&mut self, ends: &[End], not_waiting: &[RunId]) {
+        self.give_up(not_waiting);
         for (run, state, reason) in ends {
             if not_waiting.contains(&run.id) {
                 continue;
@@ -79,7 +111,6 @@ impl Engine {
             tracing::warn!(job = %run.job.name, run_id = %run.id, attempt = run.attempts, state = state.as_str(), reason = reason.as_str(), "a run ended without its call");
             self.lines.remove(run.id);
         }
-        Ok(())
     }
 
     /// Spawns the attempts that may be made now. Answers when a permit comes free by itself.
@@ -268,7 +299,9 @@ impl Engine {
         if run.state.is_final() {
             self.lines.remove(run.id);
         } else {
-            self.wait_on(run, now);
+            // The task took the run before somebody cancelled it.
+            let cancelled = self.lines.get(run.id).is_some_and(|run| run.cancelled);
+            self.wait_on(Run { cancelled, ..run }, now);
         }
     }
 
@@ -284,9 +317,9 @@ impl Engine {
         }
     }
 
-    /// Lets a run wait again whose call was under way; its job may have gone meanwhile.
-    fn wait_on(&mut self, run: Run, now: Timestamp) {
-        self.stray |= self.is_stray(&run);
+    /// Lets a run wait; its job may have gone meanwhile.
+    pub(super) fn wait_on(&mut self, run: Run, now: Timestamp) {
+        self.stray |= self.end_of_stray(&run, now).is_some();
         self.lines.put(run, now);
     }
 }

@@ -249,6 +249,7 @@ async fn call(
     };
     let cut_off = |reason| {
         let decided_by = match reason {
+            Reason::Operator => "somebody cancelled the run with the call under way",
             Reason::Replaced => "a newer run took its place with the call under way",
             _ => "the call was cut off under way",
         };
@@ -288,15 +289,18 @@ async fn close(
         None => Returned::Sent(context.clock.monotonic()),
     };
     run.counted += u32::from(record.outcome != Outcome::Throttled);
-    let after = judge(&run, &record, now);
-    log(&run, &permit, &record, after);
+    let mut after = judge(&run, &record, now);
     let (holds_key, replied) = (record.holds_key, record.http_status.is_some());
-    run.state = after.state;
-    run.reason = after.reason;
-    run.not_before = after.not_before;
     run.last_outcome = Some(record.outcome);
     run.last_finished = Some(now);
     run.unknown = record.unknown_reason.or(run.unknown);
+    if context.cut.reason() == Some(Reason::Operator) {
+        after = cancelled(&run, after);
+    }
+    log(&run, &permit, &record, after);
+    run.state = after.state;
+    run.reason = after.reason;
+    run.not_before = after.not_before;
     let row = CloseAttempt {
         run: run.id,
         attempt: run.attempts,
@@ -380,6 +384,19 @@ pub(super) fn judge(run: &Run, record: &CallRecord, now: Timestamp) -> After {
             reason,
             not_before: None,
         },
+    }
+}
+
+/// The same of a run that somebody cancelled while its call came to its own end: no attempt follows.
+pub(super) fn cancelled(run: &Run, after: After) -> After {
+    if after.state.is_final() {
+        return after;
+    }
+    let (state, reason) = run.end(Reason::Operator, RunState::Cancelled);
+    After {
+        state,
+        reason: Some(reason),
+        not_before: None,
     }
 }
 

@@ -12,20 +12,29 @@
 //! - A tick is planned once: the unique index makes planning it again a no-op.
 
 mod admit;
+mod backfill;
+mod cancel;
 mod clockwatch;
+mod command;
 mod cut;
 mod driver;
 mod execute;
+mod given;
 mod jobset;
 mod lines;
 mod overlap;
+mod pause;
+mod pauses;
 mod permits;
 mod plan;
 mod recover;
 mod reload;
+mod replay;
 mod run;
 mod siblings;
+mod status;
 mod timetable;
+mod trigger;
 mod versions;
 
 use std::collections::{HashMap, VecDeque};
@@ -41,18 +50,25 @@ use crate::clock::Clock;
 use crate::domain::job::{DefinitionHash, Job, JobName};
 use crate::domain::run::{Reason, RunId};
 use crate::guance::{Client, ClientError};
-use crate::store::{Gap, GapCause, Ledger, StoreError};
+use crate::store::{Backfill, Gap, GapCause, Ledger, StoreError};
 
 use clockwatch::ClockWatch;
 use cut::Cut;
 use execute::Ended;
 use lines::Lines;
+use pauses::Pauses;
 use permits::Permits;
 use timetable::Timetable;
 
+pub use backfill::{BackfillAnswer, BackfillOrder};
+pub use cancel::Cancelled;
+pub use command::{Command, CommandError, Reply};
 pub use driver::{Driver, Poke};
 pub use jobset::JobSet;
+pub use pause::{PauseAnswer, PauseOrder, Selection};
 pub use reload::Difference;
+pub use status::{PausedJob, RunningBackfill, Status};
+pub use trigger::{Started, TriggerOrder};
 
 /// What went wrong beyond a job.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +94,9 @@ pub struct Engine {
     planned_through: Timestamp,
     timetable: Timetable,
     gaps: VecDeque<Gap>,
+    pauses: Pauses,
+    /// Those that have not ended, in the order in which they were given.
+    backfills: Vec<Backfill>,
     lines: Lines,
     permits: Permits,
     watch: ClockWatch,
@@ -157,6 +176,7 @@ impl Engine {
         let planned = [self.plan_due(now).await?, self.plan_late(now).await?];
         self.order_queues(now).await?;
         let wakes = [
+            self.plan_backfills(now).await?,
             self.admit(now).await?,
             self.timetable.next(),
             // What expired during the step is in the past, and ended by the next one.

@@ -26,6 +26,7 @@ impl Engine {
         now: Timestamp,
     ) -> Vec<Planned> {
         let queue = self.lines.queue(&job.name);
+        let pauses = self.pauses.of(&job.name);
         let ticks = plan::live(
             &job.schedule,
             job.overlap,
@@ -33,6 +34,7 @@ impl Engine {
             now,
             queue,
             Reason::InFlight,
+            &|tick| pauses.iter().any(|pause| pause.covers(tick)),
         );
         let refused = |tick: &&Planned| tick.reason == Reason::Overlap && tick.state.is_final();
         let refused = ticks.iter().filter(refused).count();

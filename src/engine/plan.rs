@@ -97,7 +97,10 @@ impl Engine {
                 cause: reason(gap.cause),
             };
             let room = LIMIT - runs.len();
-            let (ticks, reached) = plan::late(&job.schedule, catch_up, span, now, room);
+            let pauses = self.pauses.of(&gap.job);
+            let is_paused = |tick| pauses.iter().any(|pause| pause.covers(tick));
+            let (ticks, reached) =
+                plan::late(&job.schedule, catch_up, span, now, room, &is_paused);
             runs.extend(ticks.into_iter().map(|tick| self.mirrored(&job, tick, now)));
             advanced.push(Gap {
                 from: reached,
@@ -143,7 +146,8 @@ impl Engine {
         let taken = self.ledger.plan(plan).await?;
         for (_, run) in runs {
             if let Some(run) = run.filter(|run| !taken.contains(&run.id)) {
-                self.lines.put(run, now);
+                // A tick of before a pause may be caught up only now.
+                self.wait_on(run, now);
             }
         }
         Ok(())

@@ -11,8 +11,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::clockwatch::ClockWatch;
-use super::execute::judge;
+use super::execute::{self, judge};
+use super::given;
 use super::lines::Lines;
+use super::pauses::Pauses;
 use super::permits::Permits;
 use super::plan::{gap, split};
 use super::run::Run;
@@ -22,12 +24,14 @@ use super::{Calls, Engine, EngineError, JobSet, RunIds};
 use crate::clock::Clock;
 use crate::config::definition;
 use crate::domain::attempt::CallRecord;
-use crate::domain::job::JobName;
+use crate::domain::job::{Job, JobName};
 use crate::domain::outcome::Outcome;
 use crate::domain::quota::HOLD;
 use crate::domain::run::Reason;
 use crate::guance::Client;
-use crate::store::{CloseAttempt, Event, Gap, GapCause, Ledger, LoadedVersion, Plan, StoreError};
+use crate::store::{
+    CloseAttempt, Event, Gap, GapCause, Ledger, LoadedVersion, Plan, StoreError, UnfinishedRun,
+};
 
 impl Engine {
     /// Makes an engine from a ledger and a configuration: closes what the last daemon left open,
@@ -64,6 +68,8 @@ impl Engine {
             planned_through: now,
             timetable: Timetable::default(),
             gaps: VecDeque::new(),
+            pauses: Pauses::default(),
+            backfills: Vec::new(),
             lines: Lines::default(),
             permits: Permits::default(),
             watch: ClockWatch::new(now, monotonic),
@@ -105,6 +111,13 @@ impl Engine {
                 tracing::error!(run_id = %row.id, job = %row.job, "an unfinished run has no readable definition and stays as it is");
                 continue;
             };
+            let job = match as_given(&job, &row) {
+                Ok(job) => job,
+                Err(error) => {
+                    tracing::error!(run_id = %row.id, job = %row.job, "what a person gave to an unfinished run cannot be read, and it stays as it is: {error}");
+                    continue;
+                }
+            };
             let mut run = Run::resumed(job, &row);
             if let Some(attempt) = interrupted.get(&run.id) {
                 run = self.close_interrupted(run, *attempt, now).await?;
@@ -122,13 +135,24 @@ impl Engine {
         attempt: u32,
         now: Timestamp,
     ) -> Result<Run, StoreError> {
-        let record = CallRecord::without_reply(
-            Outcome::Unknown,
-            Some(Reason::DaemonDied),
-            "the daemon died with the call under way",
-        );
+        let (reason, words) = if run.cancelled {
+            (
+                Reason::Operator,
+                "somebody cancelled the run, and the daemon died with the call under way",
+            )
+        } else {
+            (
+                Reason::DaemonDied,
+                "the daemon died with the call under way",
+            )
+        };
+        let record = CallRecord::without_reply(Outcome::Unknown, Some(reason), words);
         run.attempts = attempt;
-        let after = judge(&run, &record, now);
+        let mut after = judge(&run, &record, now);
+        if run.cancelled {
+            run.unknown = Some(reason);
+            after = execute::cancelled(&run, after);
+        }
         tracing::warn!(job = %run.job.name, run_id = %run.id, attempt, state = after.state.as_str(), "the daemon died with this call under way");
         let close = CloseAttempt {
             run: run.id,
@@ -177,6 +201,8 @@ impl Engine {
         let cursor = reader.planned_through().await?.unwrap_or(now);
         let loaded = reader.loaded_versions().await?;
         self.gaps = reader.gaps().await?.into();
+        self.pauses = Pauses::new(reader.pauses(self.oldest_unplanned(cursor)).await?);
+        self.backfills = reader.open_backfills().await?;
         let parse = |version: &LoadedVersion| definition::read(&version.definition).ok();
         let changes = versions::changes(&loaded, &self.jobs, parse);
         // A wall clock set back since the last daemon: its instants are planned already.
@@ -253,6 +279,15 @@ impl Engine {
             }
         }
         opened
+    }
+}
+
+/// The job as a person's order had it changed for the run.
+fn as_given(job: &Arc<Job>, row: &UnfinishedRun) -> Result<Arc<Job>, String> {
+    match (&row.kwargs, &row.request) {
+        (Some(kwargs), _) => given::with_kwargs(job, kwargs),
+        (None, Some(request)) => given::with_request(job, row.workspace.clone(), request),
+        (None, None) => Ok(job.clone()),
     }
 }
 

@@ -63,7 +63,7 @@ impl Engine {
     }
 
     /// The present without a jump of the clock that is still in doubt.
-    fn believed_now(&mut self) -> Timestamp {
+    pub(super) fn believed_now(&mut self) -> Timestamp {
         let now = self.clock.now();
         self.watch.look(now, self.clock.monotonic());
         self.watch.believed(now)

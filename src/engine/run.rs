@@ -32,6 +32,10 @@ pub(super) struct Run {
     pub(super) last_finished: Option<Timestamp>,
     /// Why an attempt of it was unknown, if one was.
     pub(super) unknown: Option<Reason>,
+    /// The backfill that it is part of.
+    pub(super) backfill: Option<Arc<str>>,
+    /// Somebody ordered it to be cancelled with its call under way: it waits no more.
+    pub(super) cancelled: bool,
 }
 
 /// A place in a line.
@@ -55,6 +59,8 @@ impl Run {
             last_outcome: None,
             last_finished: None,
             unknown: None,
+            backfill: None,
+            cancelled: false,
         }
     }
 
@@ -75,6 +81,8 @@ impl Run {
             last_outcome: row.last_outcome,
             last_finished: row.last_finished,
             unknown: row.unknown,
+            backfill: row.backfill.as_deref().map(Arc::from),
+            cancelled: row.cancelled,
         }
     }
 

@@ -80,6 +80,11 @@ impl Siblings {
         }
     }
 
+    /// All of them, the oldest first.
+    pub(super) fn all(&self) -> &BTreeSet<Place> {
+        &self.all
+    }
+
     pub(super) fn remove(&mut self, place: &Place) {
         self.all.remove(place);
         self.live.remove(place);

@@ -63,7 +63,8 @@ impl<T: Copy> Word<T> {
     }
 }
 
-/// What the ledger says about the time of one job: the rows of `jobs`, `job_versions` and `gaps`.
+/// What the ledger says about the time of one job: the rows of `jobs`, `job_versions`, `gaps` and
+/// `pauses`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobHistory {
     /// The job's name.
@@ -74,6 +75,8 @@ pub struct JobHistory {
     pub versions: Vec<Version>,
     /// Its rows of `gaps`: spans (from, until] that are still to be planned.
     pub gaps: Vec<(i64, i64)>,
+    /// Its rows of `pauses`, by their beginning: spans (from, end] in which ticks are skipped.
+    pub pauses: Vec<(i64, Option<i64>)>,
 }
 
 /// A row of `jobs`.
@@ -204,6 +207,7 @@ impl AuditReader {
             "SELECT name FROM jobs WHERE name >= $1
              UNION SELECT job FROM job_versions WHERE job >= $1
              UNION SELECT job FROM gaps WHERE job >= $1
+             UNION SELECT job FROM pauses WHERE job >= $1
              ORDER BY 1 LIMIT $2",
         )
         .bind(first)
@@ -232,6 +236,11 @@ impl AuditReader {
             "SELECT job, from_us, until_us FROM gaps
              WHERE job >= $1 AND job < $2 ORDER BY job, until_us",
         );
+        let pauses = sqlx::query(
+            "SELECT job, from_us, CASE WHEN until_us IS NULL THEN resumed_us WHEN resumed_us IS NULL THEN until_us
+                    ELSE min(until_us, resumed_us) END
+             FROM pauses WHERE job >= $1 AND job < $2 ORDER BY job, from_us",
+        );
         let mut histories = Histories::default();
         let (planned_us, reached_us) = self.reach().await?;
         let connection = &mut self.connection;
@@ -248,6 +257,10 @@ impl AuditReader {
         let rows = gaps.bind(first).bind(end).fetch_all(&mut *connection);
         for row in rows.await.map_err(reading("gaps"))? {
             histories.gap(&row).map_err(reading("gaps"))?;
+        }
+        let rows = pauses.bind(first).bind(end).fetch_all(&mut *connection);
+        for row in rows.await.map_err(reading("pauses"))? {
+            histories.pause(&row).map_err(reading("pauses"))?;
         }
         Ok(histories.0.into_values().collect())
     }
@@ -377,6 +390,12 @@ impl Histories {
         self.of(row.try_get(0)?).gaps.push(span);
         Ok(())
     }
+
+    fn pause(&mut self, row: &SqliteRow) -> Result<(), sqlx::Error> {
+        let span = (row.try_get(1)?, row.try_get(2)?);
+        self.of(row.try_get(0)?).pauses.push(span);
+        Ok(())
+    }
 }
 
 impl JobHistory {
@@ -387,6 +406,7 @@ impl JobHistory {
             cursor: None,
             versions: Vec::new(),
             gaps: Vec::new(),
+            pauses: Vec::new(),
         }
     }
 }

@@ -60,9 +60,31 @@ pub struct RunDetail {
     pub definition_hash: String,
     /// That definition's canonical JSON text, if the ledger has it.
     pub definition: Option<String>,
+    /// A manual start's arguments beside the job's own: a JSON object.
+    pub kwargs: Option<String>,
+    /// The run whose request a replay sends again.
+    pub replay_of: Option<String>,
+    /// The backfill that it is part of.
+    pub backfill: Option<String>,
     /// By number.
     #[sqlx(skip)]
     pub attempts: Vec<AttemptDetail>,
+    /// What people did to it, the oldest first.
+    #[sqlx(skip)]
+    pub events: Vec<RunEvent>,
+}
+
+/// Something that somebody did to a run.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+pub struct RunEvent {
+    /// When, in microseconds since the epoch.
+    pub at_us: i64,
+    /// `trigger`, `cancel`, `resolve`, `replay`, …
+    pub kind: String,
+    /// Who.
+    pub actor: String,
+    /// A JSON object.
+    pub detail: String,
 }
 
 /// A row of `attempts`. Times are microseconds since the epoch.
@@ -179,13 +201,15 @@ UNION SELECT run_id FROM attempts WHERE task_id = $1) \
 ORDER BY scheduled_us DESC, id DESC LIMIT $4";
 
 const RUN: &str = "\
-SELECT id, job, trigger, scheduled_us, due_us, state, reason, workspace, func_id, not_before_us, created_us, opened_us, finished_us, definition_hash, \
+SELECT id, job, trigger, scheduled_us, due_us, state, reason, workspace, func_id, not_before_us, created_us, opened_us, finished_us, definition_hash, kwargs, replay_of, backfill, \
 (SELECT v.definition FROM job_versions v WHERE v.definition_hash = runs.definition_hash LIMIT 1) AS definition FROM runs WHERE id = $1";
 
 const ATTEMPTS: &str = "\
 SELECT attempt, opened_us, written_us, finished_us, workspace, origin, key_id, func_id, request, request_bytes, request_sha256, http_status, response, \
 response_bytes, response_sha256, trace_id, func_trace_id, task_id, cost_ms, duration_us, outcome, unknown_reason, decided_by, error_code, engine_reason, \
 engine_error, message FROM attempts WHERE run_id = $1 ORDER BY attempt";
+
+const EVENTS: &str = "SELECT at_us, kind, actor, detail FROM events WHERE run_id = $1 ORDER BY id";
 
 /// Shortest beginning of a run id that is looked for.
 const SHORTEST_PREFIX: usize = 8;
@@ -254,6 +278,11 @@ impl Reader {
             .fetch_all(&mut *transaction)
             .await
             .map_err(failed)?;
+        run.events = sqlx::query_as(EVENTS)
+            .bind(id)
+            .fetch_all(&mut *transaction)
+            .await
+            .map_err(failed)?;
         Ok(Some(run))
     }
 }
@@ -271,7 +300,7 @@ mod tests {
             .run(&mut connection)
             .await
             .unwrap();
-        for sql in [FIND, RUN, ATTEMPTS] {
+        for sql in [FIND, RUN, ATTEMPTS, EVENTS] {
             let rows = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}")))
                 .fetch_all(&mut connection)
                 .await

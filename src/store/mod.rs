@@ -10,6 +10,7 @@
 //! - Bodies arrive redacted; this module could not redact them, it knows no secret.
 
 pub mod audit;
+mod backfills;
 mod claim;
 mod detail;
 mod dialect;
@@ -18,6 +19,8 @@ mod error;
 mod finish;
 mod lock;
 mod open;
+mod orders;
+mod pauses;
 mod plan;
 mod query;
 mod reader;
@@ -26,13 +29,16 @@ mod rows;
 mod versions;
 mod writer;
 
+pub use backfills::{Advance, Backfill, BackfillProgress, Ending};
 pub use claim::{OpenAttempt, Opened};
-pub use detail::{AttemptDetail, FoundRun, MATCHES, RunDetail};
+pub use detail::{AttemptDetail, FoundRun, MATCHES, RunDetail, RunEvent};
 pub use disk::{Disk, Mishap, Moment};
 pub use error::{StoreError, StoreErrorKind};
 pub use finish::{After, CloseAttempt, Closed, Settle};
 pub use lock::LedgerLock;
 pub use open::{Held, Ledger};
+pub use orders::{Act, Order, Ordered, Start};
+pub use pauses::Pause;
 pub use plan::{Gap, GapCause, Plan};
 pub use query::{Execution, HistoryFilter, HistoryLine, KnownJob, LastRun};
 pub use reader::Reader;

@@ -17,6 +17,7 @@ use super::disk::Disk;
 use super::error::{StoreError, StoreErrorKind};
 use super::finish::{CloseAttempt, Closed, Settle};
 use super::lock::{self, LedgerLock};
+use super::orders::{Order, Ordered};
 use super::plan::Plan;
 use super::reader::Reader;
 use super::versions::Event;
@@ -109,6 +110,14 @@ impl Ledger {
     pub async fn settle(&self, decisions: Vec<Settle>) -> Result<Vec<RunId>, StoreError> {
         match self.write(Operation::Settle(decisions)).await? {
             Answer::Settled(not_waiting) => Ok(not_waiting),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Writes an order with its events, all of it or nothing.
+    pub async fn order(&self, order: Order) -> Result<Ordered, StoreError> {
+        match self.write(Operation::Order(Box::new(order))).await? {
+            Answer::Ordered(ordered) => Ok(ordered),
             _ => Err(unexpected()),
         }
     }

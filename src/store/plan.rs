@@ -123,7 +123,7 @@ pub(super) async fn write(
     let taken = if inserted == plan.runs.len() as u64 {
         Vec::new()
     } else {
-        absent(connection, &plan.runs).await?
+        absent(connection, plan.runs.iter().map(|run| run.id)).await?
     };
     for change in &plan.versions {
         versions::change(connection, change).await?;
@@ -178,18 +178,18 @@ pub(super) async fn probe(connection: &mut SqliteConnection) -> Result<(), sqlx:
 }
 
 /// The runs that are not in the ledger although they were to be inserted.
-async fn absent(
+pub(super) async fn absent(
     connection: &mut SqliteConnection,
-    runs: &[NewRun],
+    runs: impl Iterator<Item = RunId>,
 ) -> Result<Vec<RunId>, sqlx::Error> {
     let mut absent = Vec::new();
     for run in runs {
         let found: Option<i64> = sqlx::query_scalar("SELECT 1 FROM runs WHERE id = $1")
-            .bind(run.id.to_string())
+            .bind(run.to_string())
             .fetch_optional(&mut *connection)
             .await?;
         if found.is_none() {
-            absent.push(run.id);
+            absent.push(run);
         }
     }
     Ok(absent)

@@ -31,6 +31,8 @@ pub struct UnfinishedRun {
     pub state: RunState,
     /// Why it waits.
     pub reason: Option<Reason>,
+    /// Where its calls go.
+    pub workspace: WorkspaceName,
     /// The definition it runs with.
     pub definition_hash: DefinitionHash,
     /// No attempt opens before it.
@@ -47,6 +49,14 @@ pub struct UnfinishedRun {
     pub last_outcome: Option<Outcome>,
     /// Why the newest unknown attempt is one, if there is one.
     pub unknown: Option<Reason>,
+    /// A manual start's arguments beside the job's own: a JSON object.
+    pub kwargs: Option<String>,
+    /// The recorded request that a replay sends again.
+    pub request: Option<String>,
+    /// The backfill that it is part of.
+    pub backfill: Option<String>,
+    /// Somebody ordered it to be cancelled.
+    pub cancelled: bool,
 }
 
 /// An attempt that was open when the daemon ended.
@@ -72,7 +82,8 @@ pub struct Hold {
 }
 
 const UNFINISHED: &str = "\
-SELECT r.id, r.job, r.trigger, r.scheduled_us, r.due_us, r.state, r.reason, r.definition_hash, r.not_before_us, r.opened_us, r.attempts, r.counted, \
+SELECT r.id, r.job, r.trigger, r.scheduled_us, r.due_us, r.state, r.reason, r.definition_hash, r.not_before_us, r.opened_us, r.attempts, r.counted, r.workspace, r.kwargs, r.request, r.backfill, \
+  EXISTS (SELECT 1 FROM events e WHERE e.run_id = r.id AND e.kind = 'cancel') AS cancelled, \
   (SELECT a.finished_us FROM attempts a WHERE a.run_id = r.id AND a.outcome IS NOT NULL ORDER BY a.attempt DESC LIMIT 1) AS last_finished_us, \
   (SELECT a.outcome FROM attempts a WHERE a.run_id = r.id AND a.outcome IS NOT NULL ORDER BY a.attempt DESC LIMIT 1) AS last_outcome, \
   (SELECT a.unknown_reason FROM attempts a WHERE a.run_id = r.id AND a.outcome = 'unknown' ORDER BY a.attempt DESC LIMIT 1) AS unknown_reason \
@@ -96,6 +107,7 @@ fn unfinished_run(row: &SqliteRow) -> Result<UnfinishedRun, sqlx::Error> {
         due_at: timestamp(row, "due_us")?,
         state: named(row, "state", RunState::parse)?,
         reason: optional_named(row, "reason", Reason::parse)?,
+        workspace: WorkspaceName(Arc::from(row.try_get::<&str, _>("workspace")?)),
         definition_hash: DefinitionHash(Arc::from(row.try_get::<&str, _>("definition_hash")?)),
         not_before: optional_timestamp(row, "not_before_us")?,
         opened_at: optional_timestamp(row, "opened_us")?,
@@ -104,6 +116,10 @@ fn unfinished_run(row: &SqliteRow) -> Result<UnfinishedRun, sqlx::Error> {
         last_finished: optional_timestamp(row, "last_finished_us")?,
         last_outcome: optional_named(row, "last_outcome", Outcome::parse)?,
         unknown: optional_named(row, "unknown_reason", Reason::parse)?,
+        kwargs: row.try_get("kwargs")?,
+        request: row.try_get("request")?,
+        backfill: row.try_get("backfill")?,
+        cancelled: row.try_get("cancelled")?,
     })
 }
 
@@ -243,7 +259,10 @@ pub(super) fn timestamp(row: &SqliteRow, column: &str) -> Result<Timestamp, sqlx
     Timestamp::from_microsecond(row.try_get(column)?).map_err(|error| undecodable(column, error))
 }
 
-fn optional_timestamp(row: &SqliteRow, column: &str) -> Result<Option<Timestamp>, sqlx::Error> {
+pub(super) fn optional_timestamp(
+    row: &SqliteRow,
+    column: &str,
+) -> Result<Option<Timestamp>, sqlx::Error> {
     row.try_get::<Option<i64>, _>(column)?
         .map(|micros| {
             Timestamp::from_microsecond(micros).map_err(|error| undecodable(column, error))

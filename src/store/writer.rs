@@ -14,6 +14,7 @@ use super::dialect;
 use super::disk::{Disk, Moment};
 use super::error::{StoreError, StoreErrorKind};
 use super::finish::{self, CloseAttempt, Closed, Settle};
+use super::orders::{self, Order, Ordered};
 use super::plan::{self, Plan};
 use super::versions::{self, Event};
 use crate::domain::run::RunId;
@@ -35,6 +36,7 @@ pub(super) enum Operation {
     Settle(Vec<Settle>),
     Record(Box<Event>),
     Probe,
+    Order(Box<Order>),
     Open(Box<OpenAttempt>),
     Close(Box<CloseAttempt>),
 }
@@ -47,6 +49,7 @@ pub(super) enum Answer {
     Closed(Closed),
     /// Runs that did not wait.
     Settled(Vec<RunId>),
+    Ordered(Ordered),
     Done,
 }
 
@@ -57,6 +60,7 @@ impl Operation {
             Self::Settle(_) => "recording decisions on waiting runs",
             Self::Record(_) => "recording an event",
             Self::Probe => "trying whether the ledger can be written",
+            Self::Order(_) => "recording an order",
             Self::Open(_) => "recording an attempt before its call",
             Self::Close(_) => "recording an attempt's end",
         }
@@ -225,6 +229,9 @@ async fn perform(
             Operation::Probe => {
                 plan::probe(connection).await?;
                 Answer::Done
+            }
+            Operation::Order(order) => {
+                Answer::Ordered(orders::write(connection, order).await?)
             }
             // Whoever opens has seen its run planned, and whoever closes has seen its attempt
             // opened: neither can have been queued before the answer. So these may go last.

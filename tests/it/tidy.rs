@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules and their layers (ARCHITECTURE.md). A module may import what lies below its layer.
-const LAYERS: [(&str, u8); 11] = [
+const LAYERS: [(&str, u8); 12] = [
     ("clock", 0),
     ("telemetry", 0),
     ("domain", 1),
@@ -15,6 +15,7 @@ const LAYERS: [(&str, u8); 11] = [
     ("store", 2),
     ("engine", 3),
     ("audit", 3),
+    ("web", 4),
     ("sandbox", 4),
     ("app", 5),
     ("cli", 6),
@@ -31,8 +32,16 @@ const HOMES: &[(&str, &[&str])] = &[
     ("minijinja::", &["src/domain/template", "src/domain/expect"]),
     ("use cron::", &["src/domain/schedule/"]),
     ("chrono::", &["src/domain/schedule/"]),
-    ("hyper::", &["src/sandbox/", "src/guance/exchange.rs"]),
     ("icalendar::", &["src/config/ics.rs"]),
+    (
+        "hyper::",
+        &[
+            "src/sandbox/",
+            "src/web/",
+            "src/cli/daemon.rs",
+            "src/guance/exchange.rs",
+        ],
+    ),
     ("sd_notify::", &["src/app.rs", "src/app/"]),
     ("clap::", &["src/cli/"]),
     ("comfy_table::", &["src/cli/"]),

@@ -9,7 +9,7 @@ use crate::cli::output::Printer;
 use crate::cli::reindent::reindent;
 use crate::cli::terminal::{self, Tone};
 use crate::domain::attempt::StoredBody;
-use crate::store::{AttemptDetail, RunDetail};
+use crate::store::{AttemptDetail, RunDetail, RunEvent};
 
 /// Width of the names before the values.
 const NAMES: usize = 12;
@@ -60,10 +60,38 @@ impl Page<'_> {
             &format!("{} in workspace {}", run.func_id, run.workspace),
         )?;
         self.value("definition", &run.definition_hash)?;
+        self.given(run)?;
+        for event in &run.events {
+            self.event(event)?;
+        }
         if run.attempts.is_empty() {
             self.value("attempts", "none: nothing was sent")?;
         }
         Ok(())
+    }
+
+    /// What a person gave to a run that was started by hand.
+    fn given(&mut self, run: &RunDetail) -> io::Result<()> {
+        for (name, value) in [
+            ("kwargs", &run.kwargs),
+            ("replay of", &run.replay_of),
+            ("backfill", &run.backfill),
+        ] {
+            if let Some(value) = value {
+                self.value(name, value)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn event(&mut self, event: &RunEvent) -> io::Result<()> {
+        let words = format!(
+            "{} by {} {}",
+            shown_us(event.at_us),
+            event.actor,
+            event.detail
+        );
+        self.value(&event.kind, words.trim_end_matches(" {}"))
     }
 
     fn attempt(&mut self, attempt: &AttemptDetail, of: usize) -> io::Result<()> {

@@ -57,8 +57,7 @@ impl<'a> From<&'a Job> for Demand<'a> {
             name: &job.name,
             workspace: &job.workspace,
             schedule: &job.schedule,
-            // No job has a spread of its own in this release.
-            spread: Duration::ZERO,
+            spread: job.spread,
             start_deadline: job.start_deadline,
             skips: job.overlap == Overlap::Skip,
         }

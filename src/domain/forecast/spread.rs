@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
+use crate::domain::schedule::stable;
 
 /// The offset of a job within its spread, in `[0, spread)`.
 ///
@@ -13,14 +13,7 @@ pub fn offset(job: &str, spread: Duration) -> Duration {
     if microseconds == 0 {
         return Duration::ZERO;
     }
-    let digest: [u8; 32] = Sha256::new()
-        .chain_update("spread")
-        .chain_update([0])
-        .chain_update(job)
-        .finalize()
-        .into();
-    let [a, b, c, d, e, f, g, h, ..] = digest;
-    Duration::from_micros(u64::from_be_bytes([a, b, c, d, e, f, g, h]) % microseconds)
+    Duration::from_micros(stable("spread", job) % microseconds)
 }
 
 #[cfg(test)]

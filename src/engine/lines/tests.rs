@@ -77,6 +77,8 @@ fn run(number: u8, job: &Arc<Job>) -> Run {
         last_outcome: None,
         last_finished: None,
         unknown: None,
+        backfill: None,
+        cancelled: false,
     }
 }
 

@@ -19,7 +19,7 @@ use std::time::Duration;
 use funcron::clock::Clock;
 use funcron::config::{self, Environment};
 use funcron::engine::{Difference, Engine, EngineError, JobSet, Step};
-use funcron::store::{Held, Ledger, StoreError};
+use funcron::store::{Held, Ledger, StoreError, StoreErrorKind};
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
@@ -207,7 +207,7 @@ impl House {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let (path, clock, jobs) = (self.ledger_path(), self.clock.clone(), self.jobset());
         let opened = runtime.block_on(patiently("opening", async {
-            let (ledger, held) = Ledger::open(&path, clock.now()).await.unwrap();
+            let (ledger, held) = take(&path, &clock).await;
             let engine = Engine::open(ledger.clone(), clock, jobs).await.unwrap();
             (engine, ledger, held)
         }));
@@ -464,6 +464,19 @@ impl Drop for House {
     fn drop(&mut self) {
         if !std::thread::panicking() {
             self.check_what_is_left();
+        }
+    }
+}
+
+/// Opens the ledger. A process that another test is just starting has every open file of this one for
+/// a moment, the lock of a daemon that crashed among them.
+async fn take(path: &Path, clock: &Clock) -> (Ledger, Held) {
+    loop {
+        match Ledger::open(path, clock.now()).await {
+            Err(error) if matches!(error.kind(), StoreErrorKind::Locked { .. }) => {
+                tokio::task::yield_now().await;
+            }
+            opened => return opened.unwrap(),
         }
     }
 }

@@ -74,6 +74,8 @@ pub(crate) struct Call {
     /// `kwargs.run`, `kwargs.attempt`: the run and the attempt's number, by the request itself.
     pub(crate) run: String,
     pub(crate) attempt: i64,
+    /// All of it, secrets too.
+    pub(crate) body: String,
 }
 
 /// The server. Stops when dropped.
@@ -150,6 +152,11 @@ impl Remote {
     /// Every call so far, in the order of arrival.
     pub(crate) fn calls(&self) -> Vec<Call> {
         self.state.inner.lock().unwrap().calls.clone()
+    }
+
+    /// Forgets the calls so far: those that do not say whose they are.
+    pub(crate) fn forget_calls(&self) {
+        self.state.inner.lock().unwrap().calls.clear();
     }
 
     /// Calls whose answer is held back.
@@ -240,6 +247,7 @@ impl State {
             func: func.clone(),
             run: kwargs["run"].as_str().unwrap_or_default().to_owned(),
             attempt: kwargs["attempt"].as_i64().unwrap_or_default(),
+            body: request.body.clone(),
         });
         let number = inner.calls.len();
         let refused = inner.refused.contains(&request.key);

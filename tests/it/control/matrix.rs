@@ -1,0 +1,106 @@
+//! Pause × everything that can happen to a job or its daemon meanwhile. In each story the job `a` is
+//! due every minute, paused at 1:30, something happens at 3:30, it is resumed at 6:30.
+
+use std::time::Duration;
+
+use super::{pause_job, resume};
+use crate::support::house::{House, job};
+
+fn jobs(name: &str, schedule: &str, more: &str) -> Vec<String> {
+    let comma = if more.is_empty() { "" } else { ", " };
+    let more = format!("catchup_window: 1h{comma}{more}");
+    vec![
+        job(name, schedule, &more),
+        job("other", "@manual", "catchup_window: 1h"),
+    ]
+}
+
+/// Nothing but the other job.
+fn without() -> Vec<String> {
+    jobs("a", "* * * * *", "").split_off(1)
+}
+
+/// The minutes of `a`'s runs: `1 2p 7`, where `p` is skipped/paused and nothing is success.
+fn story(happens: impl FnOnce(&mut House)) -> (String, House) {
+    let mut house = House::new(&jobs("a", "* * * * *", ""));
+    house.run_until("00:01:30");
+    pause_job(&mut house, "a");
+    house.run_until("00:03:30");
+    happens(&mut house);
+    house.run_until("00:06:30");
+    resume(&mut house, "a");
+    house.run_until("00:08:30");
+    (minutes(&house, "a"), house)
+}
+
+fn minutes(house: &House, job: &str) -> String {
+    let runs = house.texts(&format!(
+        "SELECT (scheduled_us / 60000000 % 60) || CASE WHEN state = 'success' THEN ''
+             WHEN state = 'skipped' AND reason = 'paused' THEN 'p' ELSE state || '/' || reason END
+         FROM runs WHERE job = '{job}' ORDER BY scheduled_us"
+    ));
+    runs.join(" ")
+}
+
+/// No daemon runs for two minutes, and the next one finds these jobs.
+fn outage(house: &mut House, then: &[String]) {
+    house.stop(Duration::ZERO);
+    house.rewrite(then);
+    house.advance_to("00:05:30");
+    house.open();
+}
+
+const STAYED: &str = "1 2p 3p 4p 5p 6p 7 8";
+
+#[test]
+fn a_pause_holds_through_a_restart_a_crash_an_outage_and_a_reload_of_the_same() {
+    let minutely = || jobs("a", "* * * * *", "");
+    assert_eq!(story(House::restart).0, STAYED);
+    let crash = |house: &mut House| {
+        house.crash();
+        house.open();
+    };
+    assert_eq!(story(crash).0, STAYED);
+    assert_eq!(story(|house| outage(house, &minutely())).0, STAYED);
+    let reload = |house: &mut House| _ = house.reload(&minutely());
+    assert_eq!(story(reload).0, STAYED);
+}
+
+#[test]
+fn a_pause_holds_through_edits_with_a_daemon_and_without() {
+    let edited = jobs("a", "* * * * *", "timeout: 9s");
+    assert_eq!(story(|house| _ = house.reload(&edited)).0, STAYED);
+    assert_eq!(story(|house| outage(house, &edited)).0, STAYED);
+    let rescheduled = jobs("a", "*/2 * * * *", "");
+    assert_eq!(
+        story(|house| _ = house.reload(&rescheduled)).0,
+        "1 2p 3p 4p 6p 8"
+    );
+    // The old schedule's ticks of the outage were paused like all others.
+    assert_eq!(
+        story(|house| outage(house, &rescheduled)).0,
+        "1 2p 3p 4p 5p 6p 8"
+    );
+}
+
+#[test]
+fn a_pause_holds_for_a_job_that_is_disabled_or_removed_for_a_while() {
+    let disabled = jobs("a", "* * * * *", "enabled: false");
+    for absent in [disabled, without()] {
+        let back = |house: &mut House| {
+            house.reload(&absent);
+            house.run_until("00:05:30");
+            house.reload(&jobs("a", "* * * * *", ""));
+        };
+        assert_eq!(story(back).0, "1 2p 3p 6p 7 8");
+        assert_eq!(story(|house| outage(house, &absent)).0, "1 2p 3p 4p 5p");
+    }
+}
+
+#[test]
+fn a_pause_is_the_names_and_another_name_fires() {
+    let renamed = jobs("b", "* * * * *", "");
+    let (a, house) = story(|house| _ = house.reload(&renamed));
+    assert_eq!(a, "1 2p 3p");
+    assert_eq!(minutes(&house, "b"), "4 5 6 7 8");
+}
