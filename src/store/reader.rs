@@ -33,8 +33,10 @@ impl Reader {
     /// `Missing`, `Denied`, `NotALedger`, `Newer`; an empty file is no ledger to a reader.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
         let doing = || format!("reading the ledger {}", path.display());
-        let readable = std::fs::File::open(path).and_then(|file| file.metadata());
-        match readable {
+        // Looked at, not opened: closing any handle to the file drops all locks that SQLite holds on
+        // it in this process, the daemon's own among them, and the next program that reads the
+        // ledger would take itself for the last one and delete the daemon's journal.
+        match std::fs::metadata(path) {
             Err(error) => return Err(StoreError::new(doing(), lock::io_kind(&error))),
             Ok(metadata) if !metadata.is_file() => {
                 return Err(StoreError::new(doing(), StoreErrorKind::NotALedger));
