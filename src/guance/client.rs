@@ -37,11 +37,20 @@ const POOL_SIZE: usize = 32;
 const LARGE_REPLIES: usize = 4;
 
 /// The one client of the daemon, for all workspaces. Cheap to clone; its clones share connections.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Client(Way);
 
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Way::Http(http) => http.fmt(f),
+            Way::Scripted(script) => script.fmt(f),
+        }
+    }
+}
+
 /// How calls are made.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 enum Way {
     Http(Http),
     Scripted(Script),
