@@ -17,7 +17,6 @@
 //! - `close-not-recorded`: An attempt's end that the disk refused is not recorded again.
 //! - `cursor-before-rows`: The cursor passes a tick in a transaction before the one that writes its row.
 //! - `cursor-lost`: A restart forgets how far the last daemon had planned.
-//! - `deadline-ignored`: Retries go on after `deadline`.
 //! - `death-is-failure`: The attempt that a crash cut off is called a failure.
 //! - `gaps-forgotten`: A restart forgets the spans that were still to be planned.
 //! - `ok-false-is-success`: HTTP 200 is success, whatever the engine says inside.
@@ -25,11 +24,12 @@
 //! - `quota-forgotten`: A restart forgets the calls of the last minute.
 //! - `quota-from-opening`: A slot is held from the attempt's opening, not from the request's writing.
 //! - `retry-doubled`: One attempt more than `max_attempts`.
-//! - `stale-present`: Admission goes by the instant at which the step began.
+//! - `stale-present`: Admission opens what expired since the step began.
 //! - `start-deadline-ignored`: A run that has waited too long is opened all the same.
 //! - `tick-lost-with-the-disk`: A tick whose planning the disk refused is not planned again.
 //! - `unknown-retried`: A call whose effect is not known is repeated without permission.
 //! - `window-ignored`: Catch-up reaches back beyond `catchup_window`.
+
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
