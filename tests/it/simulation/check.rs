@@ -74,6 +74,10 @@ pub(crate) fn check(world: &World, facts: &Facts, seen: &[Seen], faults: &mut Fa
         "one attempt was called twice".to_owned()
     });
 
+    // The audit lets them be: a living daemon would plan them.
+    faults.unless(facts.gaps == 0, "G2", || {
+        format!("{} spans were never planned", facts.gaps)
+    });
     for call in seen {
         calls_have_their_row(call, &attempts, faults);
     }

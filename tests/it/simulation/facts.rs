@@ -38,6 +38,8 @@ pub(crate) struct AttemptRow {
 pub(crate) struct Facts {
     pub(crate) runs: Vec<RunRow>,
     pub(crate) attempts: Vec<AttemptRow>,
+    /// Spans that are still to be planned.
+    pub(crate) gaps: i64,
 }
 
 async fn connect(path: &Path) -> SqliteConnection {
@@ -52,8 +54,14 @@ pub(crate) async fn read(path: &Path) -> Facts {
     let runs = runs.fetch_all(&mut connection).await.unwrap();
     let attempts = sqlx::query_as("SELECT * FROM attempts ORDER BY opened_us, run_id, attempt");
     let attempts = attempts.fetch_all(&mut connection).await.unwrap();
+    let gaps = sqlx::query_scalar("SELECT count(*) FROM gaps");
+    let gaps = gaps.fetch_one(&mut connection).await.unwrap();
     connection.close().await.unwrap();
-    Facts { runs, attempts }
+    Facts {
+        runs,
+        attempts,
+        gaps,
+    }
 }
 
 /// Keeps a ledger for whoever wants to look at it.

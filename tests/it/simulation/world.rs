@@ -241,6 +241,7 @@ impl World {
         match opened {
             Ok(Ok((engine, ledger, held))) => {
                 self.tell_the_limits();
+                self.unwell_until(Duration::from_secs(120));
                 self.count("starts");
                 Some(Daemon {
                     runtime,
@@ -302,6 +303,27 @@ impl World {
         }
         self.unwell
             .push((from, self.clock.now().max(from) + Duration::from_secs(120)));
+        self.trouble_the_start();
+    }
+
+    /// A start is no safer than anything else.
+    fn trouble_the_start(&mut self) {
+        let chance = &mut self.chance;
+        match chance.between(0, 7) {
+            0 | 1 => {
+                let moment = chance.pick(&[Moment::BeforeCommit, Moment::AfterCommit]);
+                let commits = chance.between(1, 4);
+                self.mischief.light_fuse(moment, commits);
+                self.count("fuses at a start");
+            }
+            2 => {
+                let spell = Duration::from_secs(chance.scale(2, 60));
+                self.mischief.fail(StoreErrorKind::Full);
+                self.relief = Some(self.clock.monotonic() + spell);
+                self.count("disks failing at a start");
+            }
+            _ => {}
+        }
     }
 
     // ---- What happens ----
