@@ -301,7 +301,15 @@ mod tests {
         let (after, now) = (at("2026-03-01T00:00:00Z"), at("2026-03-01T00:00:03Z"));
         let plan = |begun| {
             let queue = Queue { begun, waiting: 0 };
-            live(&schedule, Overlap::Skip, after, now, queue, Reason::Quota, &|_| false)
+            live(
+                &schedule,
+                Overlap::Skip,
+                after,
+                now,
+                queue,
+                Reason::Quota,
+                &|_| false,
+            )
         };
         let reasons =
             |planned: Vec<Planned>| planned.iter().map(|tick| tick.reason).collect::<Vec<_>>();

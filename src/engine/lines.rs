@@ -94,7 +94,10 @@ impl Lines {
     /// Runs of the job that are not final.
     pub(super) fn of_job<'l>(&'l self, job: &JobName) -> impl Iterator<Item = &'l Run> + use<'l> {
         let places = self.of_job.get(job).map(Siblings::all);
-        places.into_iter().flatten().filter_map(|(_, id)| self.runs.get(id))
+        places
+            .into_iter()
+            .flatten()
+            .filter_map(|(_, id)| self.runs.get(id))
     }
 
     /// The queue of the job's live runs that are not final.

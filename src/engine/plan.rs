@@ -99,8 +99,7 @@ impl Engine {
             let room = LIMIT - runs.len();
             let pauses = self.pauses.of(&gap.job);
             let is_paused = |tick| pauses.iter().any(|pause| pause.covers(tick));
-            let (ticks, reached) =
-                plan::late(&job.schedule, catch_up, span, now, room, &is_paused);
+            let (ticks, reached) = plan::late(&job.schedule, catch_up, span, now, room, &is_paused);
             runs.extend(ticks.into_iter().map(|tick| self.mirrored(&job, tick, now)));
             advanced.push(Gap {
                 from: reached,

@@ -230,9 +230,7 @@ async fn perform(
                 plan::probe(connection).await?;
                 Answer::Done
             }
-            Operation::Order(order) => {
-                Answer::Ordered(orders::write(connection, order).await?)
-            }
+            Operation::Order(order) => Answer::Ordered(orders::write(connection, order).await?),
             // Whoever opens has seen its run planned, and whoever closes has seen its attempt
             // opened: neither can have been queued before the answer. So these may go last.
             Operation::Open(open) => {
