@@ -106,7 +106,7 @@ async fn the_sandboxs_line_makes_a_jobs_file_that_validates_and_runs() {
     folder.write(
         "jobs.yaml",
         format!(
-            "version: 1\ndatabase: sqlite://funcron.db\n{printed}jobs:\n  - {{ name: a, workspace: sandbox, func_id: sandbox__ok.echo, schedule: \"* * * * * *\" }}\n"
+            "version: 1\ndatabase: sqlite://funcron.db\n{printed}jobs:\n  - {{ name: a, workspace: sandbox, func_id: sandbox__ok.echo, schedule: \"*/5 * * * * *\" }}\n"
         ),
     );
     let key = ("DF_API_KEY", "any-key-will-do");
