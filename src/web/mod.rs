@@ -2,7 +2,7 @@
 //!
 //! Invariants
 //! - Nothing here decides: a request becomes an [`Ask`], which whoever drives the engine carries out
-//!   between two steps ([`desk`]); what only looks reads the ledger.
+//!   between two steps ([`mod@desk`]); what only looks reads the ledger.
 //! - Connections, bodies and the desk's queue are bounded.
 //! - Who may open the socket may do everything: its mode and its directory say who that is.
 //! - A request that names another ledger is refused before anything is done.
