@@ -31,8 +31,8 @@ impl Job {
     }
 }
 
-/// The delay of a job in a window.
-fn within(job: &str, window: Duration) -> Duration {
+/// The delay of a job in a window: less than it, and none in an empty one.
+pub(super) fn within(job: &str, window: Duration) -> Duration {
     let micros = u64::try_from(window.as_micros()).unwrap_or(u64::MAX);
     Duration::from_micros(stable("spread", job).checked_rem(micros).unwrap_or(0))
 }
@@ -50,10 +50,12 @@ mod tests {
         }
     }
 
-    const PYTHON: [(&str, u64, u64); 4] = [
+    const PYTHON: [(&str, u64, u64); 6] = [
         ("nightly-report", 600, 304_886_692),
         ("nightly-report", 60, 4_886_692),
+        ("nightly-report", 0, 0),
         ("a", 86_400, 42_460_839_332),
+        ("a", 60, 40_839_332),
         ("a", 1, 839_332),
     ];
 

@@ -247,8 +247,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::forecast::spread;
     use crate::domain::forecast::tests::{at, schedule};
+    use crate::domain::spread::within;
 
     const EXPRESSIONS: [&str; 8] = [
         "0 * * * *",
@@ -276,7 +276,7 @@ mod tests {
             let made: Vec<(Schedule, Duration)> = jobs.iter().enumerate().map(|(index, (which, minutes, berlin))| {
                 let name = format!("job-{index}");
                 let zone = if *berlin { "Europe/Berlin" } else { "UTC" };
-                let offset = spread::offset(&name, Duration::from_secs(minutes * 60));
+                let offset = within(&name, Duration::from_secs(minutes * 60));
                 (schedule(&name, EXPRESSIONS[*which], zone), offset)
             }).collect();
             let callers: Vec<Caller<'_>> = made.iter().map(|(schedule, offset)| Caller { schedule, offset: *offset }).collect();

@@ -12,7 +12,6 @@ mod hours;
 mod pool;
 mod proof;
 mod remedy;
-mod spread;
 mod when;
 
 use std::time::Duration;
@@ -21,13 +20,13 @@ pub use calls::Span;
 pub use hours::{Hour, Load, hours, loads};
 pub use proof::{Crowd, Proof, prove};
 pub use remedy::{Remedy, SPREADS};
-pub use spread::offset;
 
 use calls::Caller;
 use crowd::Patience;
 
 use super::job::{Job, JobName, Overlap};
 use super::schedule::Schedule;
+use super::spread::within;
 use super::workspace::WorkspaceName;
 
 /// Work that one forecast may cost ([`calls::Calls::new`]): some seconds, whatever the configuration.
@@ -68,7 +67,7 @@ impl<'a> Demand<'a> {
     fn caller(&self) -> Caller<'a> {
         Caller {
             schedule: self.schedule,
-            offset: spread::offset(self.name.as_str(), self.spread),
+            offset: within(self.name.as_str(), self.spread),
         }
     }
 

@@ -3,10 +3,11 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use super::Demand;
 use super::calls::{Caller, Calls, Span};
 use super::crowd;
-use super::{Demand, spread};
 use crate::domain::job::JobName;
+use crate::domain::spread::within;
 
 /// What may be suggested, the smallest first.
 pub const SPREADS: [Duration; 11] = [
@@ -66,7 +67,7 @@ pub(super) fn seek(
         let mut callers: Vec<Caller<'_>> = jobs.iter().map(|job| job.caller()).collect();
         for job in &moved {
             let wider = spread.max(jobs[*job].spread);
-            callers[*job].offset = spread::offset(jobs[*job].name.as_str(), wider);
+            callers[*job].offset = within(jobs[*job].name.as_str(), wider);
         }
         let mut calls = Calls::new(&callers, span, work);
         let fits = crowd::fits(&mut calls, limit);
