@@ -131,17 +131,7 @@ async fn insert(
                 Some((source, request)) => (Some(source.to_string()), Some(request.clone())),
                 None => (None, None),
             };
-            query
-                .bind(run.id.to_string())
-                .bind(run.job.as_str().to_owned())
-                .bind(run.trigger.as_str())
-                .bind(run.scheduled_at.as_microsecond())
-                .bind(run.due_at.as_microsecond())
-                .bind(run.state.as_str())
-                .bind(run.reason.map(|reason| reason.as_str()))
-                .bind(run.definition_hash.0.to_string())
-                .bind(run.workspace.0.to_string())
-                .bind(run.func_id.to_string())
+            plan::bind_run(query, run)
                 .bind(created)
                 .bind(start.kwargs.clone())
                 .bind(replay_of)

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 
-use super::rows::{RowsStatement, texts};
+use super::rows::{Bound, RowsStatement, texts};
 use super::versions::{self, Event, VersionChange};
 use crate::domain::job::{DefinitionHash, JobName};
 use crate::domain::run::{NewRun, RunId, Trigger};
@@ -96,6 +96,21 @@ static INSERT_RUNS: RowsStatement = RowsStatement::new(|| {
     )
 });
 
+/// Binds the columns that every new run has, from `id` to `func_id`, in their order in the statements.
+pub(super) fn bind_run<'q>(query: Bound<'q>, run: &NewRun) -> Bound<'q> {
+    query
+        .bind(run.id.to_string())
+        .bind(run.job.as_str().to_owned())
+        .bind(run.trigger.as_str())
+        .bind(run.scheduled_at.as_microsecond())
+        .bind(run.due_at.as_microsecond())
+        .bind(run.state.as_str())
+        .bind(run.reason.map(|reason| reason.as_str()))
+        .bind(run.definition_hash.0.to_string())
+        .bind(run.workspace.0.to_string())
+        .bind(run.func_id.to_string())
+}
+
 /// Writes the plan; answers which of its runs already had a row for their tick.
 pub(super) async fn write(
     connection: &mut SqliteConnection,
@@ -104,17 +119,7 @@ pub(super) async fn write(
     let at = plan.at.as_microsecond();
     let inserted = INSERT_RUNS
         .execute(connection, &plan.runs, |query, run| {
-            query
-                .bind(run.id.to_string())
-                .bind(run.job.as_str().to_owned())
-                .bind(run.trigger.as_str())
-                .bind(run.scheduled_at.as_microsecond())
-                .bind(run.due_at.as_microsecond())
-                .bind(run.state.as_str())
-                .bind(run.reason.map(|reason| reason.as_str()))
-                .bind(run.definition_hash.0.to_string())
-                .bind(run.workspace.0.to_string())
-                .bind(run.func_id.to_string())
+            bind_run(query, run)
                 .bind(run.not_before.map(Timestamp::as_microsecond))
                 .bind(at)
                 .bind(run.state.is_final().then_some(at))
