@@ -164,7 +164,7 @@ fn look_at(path: &Path) -> Result<(), Problem> {
 
 /// What to do about a name that is none.
 pub(super) fn hint(name: &str, calendars: &Calendars) -> String {
-    match super::error::nearest(name, calendars.names()) {
+    match crate::domain::nearest::nearest(name, calendars.names()) {
         Some(near) => format!("did you mean `{near}`?"),
         None => {
             let known: Vec<String> = calendars.names().take(10).map(quoted).collect();

@@ -5,13 +5,14 @@ use jiff::civil::date;
 
 use super::definition::Definition;
 use super::draft::Draft;
-use super::error::{Position, Problem, nearest, quoted};
+use super::error::{Position, Problem, quoted};
 use super::jobs::Maker;
 use super::read::{At, Key};
 use super::value::place;
 use super::{kwargs, lint};
 use crate::domain::calendar::YEARS;
 use crate::domain::expect::{ExpectError, Expectation};
+use crate::domain::nearest::nearest;
 use crate::domain::schedule::Schedule;
 use crate::domain::secret::SecretRef;
 use crate::domain::template::{KwargsTemplate, TemplateError};

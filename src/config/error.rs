@@ -236,32 +236,11 @@ pub(super) fn quoted(name: &str) -> String {
     format!("`{head}…`")
 }
 
-/// The known word that was probably meant, if one is near.
-pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    const LONGEST: usize = 64;
-    if word.is_empty() || word.len() > LONGEST {
-        return None;
-    }
-    let folded = word.to_lowercase().replace(['-', ' '], "_");
-    let reach = (folded.chars().count() / 3).clamp(1, 3);
-    known
-        .into_iter()
-        .map(|candidate| {
-            let distance = strsim::damerau_levenshtein(
-                &folded,
-                &candidate.to_lowercase().replace(['-', ' '], "_"),
-            );
-            (distance, candidate)
-        })
-        .filter(|(distance, candidate)| *distance <= reach && *distance < candidate.len())
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
-}
-
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
+    use crate::domain::nearest::nearest;
 
     #[test]
     fn a_near_word_is_suggested_and_a_far_one_is_not() {

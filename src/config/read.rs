@@ -7,11 +7,12 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use super::error::{Position, Problem, Report, nearest, quoted};
+use super::error::{Position, Problem, Report, quoted};
 use super::peers;
 use super::raw::{Config, Included};
 use super::scalar::Scalar;
 use super::tree::{Kind, Node};
+use crate::domain::nearest::nearest;
 
 /// A value and where it stands.
 #[derive(Clone, Debug)]

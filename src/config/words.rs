@@ -4,10 +4,11 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use super::error::{Problem, nearest};
+use super::error::Problem;
 use super::read::{Context, Read, text};
 use super::tree::Node;
 use super::value::inline_schema;
+use crate::domain::nearest::nearest;
 use crate::domain::outcome::Outcome;
 
 /// Reads one of a closed set of words.

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
-use super::error::{Position, Problem, Report, nearest};
+use super::error::{Position, Problem, Report};
 use super::raw;
 use super::read::{At, Key};
 use super::reference::{WAYS, beside};
 use super::url::HttpUrl;
+use crate::domain::nearest::nearest;
 use crate::domain::secret::SecretRef;
 use crate::domain::site::{self, Site};
 use crate::domain::workspace::{Quota, Workspace, WorkspaceName};
