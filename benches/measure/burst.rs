@@ -1,0 +1,81 @@
+//! Many jobs due in one second: runs durably recorded per second, beside the floor.
+
+use std::time::Duration;
+
+use crate::daemon::{self, Daemon, Ledger};
+use crate::remote::Remote;
+use crate::{commits, posts};
+
+/// Each is measured so often, in turns.
+const ROUNDS: usize = 3;
+
+struct Round {
+    posts: f64,
+    commits: f64,
+    ours: f64,
+    peak: f64,
+    cpu: f64,
+    first: f64,
+}
+
+impl Round {
+    fn floor(&self) -> f64 {
+        1.0 / (1.0 / self.posts + 1.0 / self.commits)
+    }
+}
+
+/// Prints the rounds and their median.
+pub(crate) async fn measure(runs: usize) {
+    println!("\n## {runs} jobs due in the same second (1/s; floor = 1/(1/A + 1/B))\n");
+    println!(
+        "| A: bare POSTs | B: bare commits | floor | ours | ratio | first call after | CPU | peak RSS |"
+    );
+    println!("|--:|--:|--:|--:|--:|--:|--:|--:|");
+    let mut ratios = Vec::new();
+    for _ in 0..ROUNDS {
+        let round = round(runs).await;
+        let ratio = round.ours / round.floor();
+        println!(
+            "| {:.0} | {:.0} | {:.0} | {:.0} | {ratio:.2} | {:.0} ms | {:.2} s | {:.0} MiB |",
+            round.posts,
+            round.commits,
+            round.floor(),
+            round.ours,
+            round.first,
+            round.cpu,
+            round.peak
+        );
+        ratios.push(ratio);
+    }
+    ratios.sort_by(f64::total_cmp);
+    println!("\nmedian ratio {:.2}", ratios[ROUNDS / 2]);
+}
+
+async fn round(runs: usize) -> Round {
+    let remote = Remote::start(Duration::ZERO);
+    let per_second = |took: Duration| runs as f64 / took.as_secs_f64();
+    let posts = per_second(posts::measure(&remote.url(), runs).await);
+    let folder = daemon::folder("burst");
+    let commits = per_second(commits::measure(&folder.join("floor.db"), runs).await);
+    remote.arrivals().await;
+
+    // Time to read and schedule them all before they are due.
+    let due = daemon::second_after(Duration::from_secs(3 + runs as u64 / 5_000));
+    daemon::configure(&folder, &remote.origin, runs, &daemon::at(due), None);
+    let daemon = Daemon::start(&folder).await;
+    let mut ledger = Ledger::open(&folder).await;
+    let cpu = daemon.cpu();
+    daemon::sleep_until(due).await;
+    let done = ledger.until_recorded(runs).await;
+    let took = Duration::try_from(done.duration_since(due)).unwrap();
+    let arrivals = remote.arrivals().await;
+    assert_eq!(arrivals.len(), runs, "calls");
+    Round {
+        posts,
+        commits,
+        ours: per_second(took),
+        peak: daemon.memory("VmHWM"),
+        cpu: daemon.cpu() - cpu,
+        first: (arrivals[0] - due.as_microsecond()) as f64 / 1e3,
+    }
+}

@@ -1,0 +1,211 @@
+//! The product: its release binary on a configuration made for the measurement, seen from outside.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection};
+
+use crate::posts::IN_FLIGHT;
+
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// An empty folder on the disk that the build is on: a ledger in memory would cost no commit.
+pub(crate) fn folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join("measure")
+        .join(name);
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// Writes a configuration of `jobs` jobs that all call `origin` on `schedule`.
+pub(crate) fn configure(
+    folder: &Path,
+    origin: &str,
+    jobs: usize,
+    schedule: &str,
+    spread: Option<&str>,
+) {
+    let mut text = format!(
+        "version: 1\ndatabase: sqlite://{}\nworkspaces:\n  bench: {{ base_url: \"{origin}\", api_key: {{ env: BENCH_KEY }}, quota: none, max_in_flight: {IN_FLIGHT} }}\n\
+         defaults:\n  workspace: bench\n  timezone: UTC\njobs:\n",
+        folder.join("funcron.db").display()
+    );
+    let spread = spread
+        .map(|spread| format!(", spread: {spread}"))
+        .unwrap_or_default();
+    for number in 0..jobs {
+        writeln!(
+            text,
+            "  - {{ name: job-{number}, schedule: \"{schedule}\", func_id: bench__f{number}.run, kwargs: {{ n: {number}, note: a note of some length }}{spread} }}"
+        )
+        .unwrap();
+    }
+    std::fs::write(folder.join("jobs.yaml"), text).unwrap();
+}
+
+/// The schedule whose only tick is this second.
+pub(crate) fn at(instant: Timestamp) -> String {
+    instant.strftime("%-S %-M %-H %-d %-m * %Y").to_string()
+}
+
+/// A running daemon; dropped, it is killed.
+pub(crate) struct Daemon {
+    child: Child,
+    folder: PathBuf,
+    /// From its start until it scheduled.
+    pub(crate) ready_after: Duration,
+}
+
+impl Daemon {
+    /// Starts it and waits until it schedules.
+    pub(crate) async fn start(folder: &Path) -> Self {
+        let log = folder.join("log");
+        let start = Instant::now();
+        let child = Command::new(env!("CARGO_BIN_EXE_funcron"))
+            .arg("run")
+            .current_dir(folder)
+            .env("BENCH_KEY", "a-key-of-the-bench")
+            .env("FUNCRON_SOCKET", folder.join("socket"))
+            .env("FUNCRON_LOG", "info")
+            .env_remove("JOURNAL_STREAM")
+            .stdout(Stdio::null())
+            .stderr(File::create(&log).unwrap())
+            .spawn()
+            .unwrap();
+        let mut daemon = Self {
+            child,
+            folder: folder.to_owned(),
+            ready_after: Duration::ZERO,
+        };
+        loop {
+            let said = std::fs::read_to_string(&log).unwrap();
+            if said.contains("ready: scheduling") {
+                daemon.ready_after = start.elapsed();
+                return daemon;
+            }
+            let ended = daemon.child.try_wait().unwrap();
+            assert!(ended.is_none(), "the daemon ended: {said}");
+            tokio::time::sleep(LOOK / 10).await;
+        }
+    }
+
+    /// Stops it by SIGTERM and waits for its end.
+    pub(crate) fn stop(mut self) {
+        signal(self.child.id(), "TERM");
+        assert!(self.child.wait().unwrap().success());
+    }
+
+    /// Has it reload, and answers how long that took.
+    pub(crate) fn reload(&self) -> Duration {
+        let start = Instant::now();
+        let done = Command::new(env!("CARGO_BIN_EXE_funcron"))
+            .arg("reload")
+            .current_dir(&self.folder)
+            .env("FUNCRON_SOCKET", self.folder.join("socket"))
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{done:?}");
+        start.elapsed()
+    }
+
+    /// The seconds it has computed for.
+    pub(crate) fn cpu(&self) -> f64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        let fields = stat.rsplit_once(')').unwrap().1;
+        // utime and stime, the 14th and 15th field (proc_pid_stat(5)), in hundredths.
+        let ticks: u64 = fields
+            .split_whitespace()
+            .skip(11)
+            .take(2)
+            .map(|field| field.parse::<u64>().unwrap())
+            .sum();
+        ticks as f64 / 100.0
+    }
+
+    /// `VmHWM` or `VmRSS`, in MiB.
+    pub(crate) fn memory(&self, which: &str) -> f64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with(which)).unwrap();
+        let kib: f64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+        kib / 1024.0
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn signal(pid: u32, name: &str) {
+    let sent = Command::new("kill")
+        .args(["-s", name, &pid.to_string()])
+        .status()
+        .unwrap();
+    assert!(sent.success());
+}
+
+/// Looks into the ledger beside the daemon.
+pub(crate) struct Ledger(SqliteConnection);
+
+impl Ledger {
+    pub(crate) async fn open(folder: &Path) -> Self {
+        let options = SqliteConnectOptions::new()
+            .filename(folder.join("funcron.db"))
+            .read_only(true)
+            .busy_timeout(Duration::from_secs(10));
+        Self(SqliteConnection::connect_with(&options).await.unwrap())
+    }
+
+    /// The one number that a query answers with.
+    pub(crate) async fn number(&mut self, sql: &str) -> i64 {
+        sqlx::query_scalar(AssertSqlSafe(sql.to_owned()))
+            .fetch_one(&mut self.0)
+            .await
+            .unwrap()
+    }
+
+    /// Waits until all of `runs` are durably successful; answers with the instant that it was seen.
+    pub(crate) async fn until_recorded(&mut self, runs: usize) -> Timestamp {
+        loop {
+            // By the small index first: the count over all of them costs more than the look is worth.
+            let open = self
+                .number("SELECT count(*) FROM runs WHERE state IN ('waiting', 'running')")
+                .await;
+            let last = self
+                .number("SELECT count(*) FROM (SELECT 1 FROM attempts LIMIT 1)")
+                .await;
+            if open == 0 && last == 1 {
+                let seen = Timestamp::now();
+                let done = self
+                    .number("SELECT count(*) FROM runs WHERE state = 'success'")
+                    .await;
+                if done == i64::try_from(runs).unwrap() {
+                    return seen;
+                }
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+}
+
+/// Sleeps until an instant.
+pub(crate) async fn sleep_until(instant: Timestamp) {
+    let left = instant.duration_since(Timestamp::now());
+    tokio::time::sleep(Duration::try_from(left).unwrap_or_default()).await;
+}
+
+/// The whole second that is at least so far away.
+pub(crate) fn second_after(wait: Duration) -> Timestamp {
+    let at = Timestamp::now().checked_add(wait).unwrap();
+    Timestamp::from_second(at.as_second() + 1).unwrap()
+}

@@ -1,0 +1,73 @@
+//! Jobs on every second of a minute: how late their calls reach the remote.
+
+use std::time::Duration;
+
+use crate::daemon::{self, Daemon};
+use crate::remote::Remote;
+
+/// How long, after a few seconds to settle.
+const SECONDS: usize = 60;
+
+/// Calls of the first seconds, which open the connections, are not counted.
+const SETTLING: usize = 3;
+
+/// Prints the lateness of `jobs` jobs' calls, after their tick, or with a spread of one second after
+/// the instant that their place in it says, which only the ledger knows.
+pub(crate) async fn measure(jobs: usize, spread: Option<&str>) {
+    let remote = Remote::start(Duration::from_millis(10));
+    let folder = daemon::folder("seconds");
+    daemon::configure(&folder, &remote.origin, jobs, "* * * * * *", spread);
+    let daemon = Daemon::start(&folder).await;
+    tokio::time::sleep(Duration::from_secs(SETTLING as u64)).await;
+    daemon::sleep_until(daemon::second_after(Duration::ZERO)).await;
+    remote.arrivals().await;
+    let from = jiff::Timestamp::now().as_second();
+    let cpu = daemon.cpu();
+    daemon::sleep_until(jiff::Timestamp::from_second(from + SECONDS as i64).unwrap()).await;
+    let cpu = daemon.cpu() - cpu;
+    let peak = daemon.memory("VmHWM");
+    let calls = remote.arrivals().await;
+    daemon.stop();
+    let mut late = match spread {
+        None => calls
+            .iter()
+            .map(|at| (at % 1_000_000) as f64 / 1e3)
+            .collect(),
+        Some(_) => after_due(&folder, from).await,
+    };
+    late.sort_by(f64::total_cmp);
+    let quantile = |part: f64| late[((late.len() - 1) as f64 * part) as usize];
+    println!(
+        "\n## {jobs} jobs on every second for {SECONDS} s, spread {}\n",
+        spread.unwrap_or("none")
+    );
+    println!("| calls | expected | p50 | p99 | latest | CPU | peak RSS |");
+    println!("|--:|--:|--:|--:|--:|--:|--:|");
+    println!(
+        "| {} | {} | {:.1} ms | {:.1} ms | {:.1} ms | {:.1} % | {peak:.0} MiB |",
+        calls.len(),
+        jobs * SECONDS,
+        quantile(0.5),
+        quantile(0.99),
+        quantile(1.0),
+        cpu / SECONDS as f64 * 100.0
+    );
+}
+
+/// From `due_us` to the request's last byte, in ms.
+async fn after_due(folder: &std::path::Path, from: i64) -> Vec<f64> {
+    let options = sqlx::sqlite::SqliteConnectOptions::new()
+        .filename(folder.join("funcron.db"))
+        .read_only(true);
+    let mut connection = <sqlx::SqliteConnection as sqlx::Connection>::connect_with(&options)
+        .await
+        .unwrap();
+    let rows: Vec<i64> = sqlx::query_scalar(
+        "SELECT a.written_us - r.due_us FROM runs r JOIN attempts a ON a.run_id = r.id WHERE r.scheduled_us >= $1 AND a.attempt = 1 AND a.written_us IS NOT NULL",
+    )
+    .bind(from * 1_000_000)
+    .fetch_all(&mut connection)
+    .await
+    .unwrap();
+    rows.into_iter().map(|us| us as f64 / 1e3).collect()
+}
