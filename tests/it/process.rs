@@ -24,6 +24,7 @@ mod refusals;
 mod reload;
 mod secrets;
 mod stop;
+mod tls;
 
 /// The workspace's keys where no limit is wanted.
 const UNLIMITED: &str = "api_key: { file: api.key }, quota: none";

@@ -25,6 +25,7 @@ const LAYERS: [(&str, u8); 12] = [
 const HOMES: &[(&str, &[&str])] = &[
     ("sqlx::", &["src/store/"]),
     ("reqwest::", &["src/guance/"]),
+    ("rustls::", &["src/guance/", "src/config/ca_file.rs"]),
     ("serde_yaml::", &["src/config/"]),
     ("saphyr_parser::", &["src/config/"]),
     ("std::env::", &["src/config/"]),

@@ -29,6 +29,11 @@ const CALENDAR: &str = concat!(
     "/tests/fixtures/calendar/company.ics"
 );
 
+const AUTHORITY: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/tests/fixtures/tls/authority.pem"
+);
+
 /// A good value for every key, none of them its default.
 fn sample(section: &str, key: &str) -> Option<Value> {
     let value = match (section, key) {
@@ -52,7 +57,7 @@ fn sample(section: &str, key: &str) -> Option<Value> {
         ("Workspace", "max_in_flight") => json!(3),
         ("Workspace", "max_reply") => json!("1MiB"),
         ("Workspace", "insecure") => json!(true),
-        ("Workspace", "ca_file") => json!("/ca.pem"),
+        ("Workspace", "ca_file") => json!(AUTHORITY),
         ("Workspace", "proxy") => json!("http://proxy:3128"),
         ("Limits", _) => json!("7/min"),
         ("Secret", "env") => json!("OTHER"),

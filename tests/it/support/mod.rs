@@ -3,5 +3,7 @@
 pub(crate) mod daemon;
 pub(crate) mod house;
 pub(crate) mod ledger;
+pub(crate) mod proxy;
 pub(crate) mod raw_server;
 pub(crate) mod remote;
+pub(crate) mod tls;
