@@ -14,6 +14,7 @@ use crate::support::daemon::Folder;
 
 mod demo;
 mod disk;
+mod hostile;
 mod key;
 mod kill;
 mod lock;

@@ -1,6 +1,7 @@
 //! What several test modules build on.
 
 pub(crate) mod daemon;
+pub(crate) mod hostile;
 pub(crate) mod house;
 pub(crate) mod ledger;
 pub(crate) mod proxy;
