@@ -64,7 +64,7 @@ const NOT_IN_DOMAIN: &[&str] = &[
     "rand::",
 ];
 
-fn sources(root: &str) -> BTreeMap<PathBuf, String> {
+pub(crate) fn sources(root: &str) -> BTreeMap<PathBuf, String> {
     let mut found = BTreeMap::new();
     let mut folders = vec![PathBuf::from(root)];
     while let Some(folder) = folders.pop() {

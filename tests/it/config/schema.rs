@@ -35,7 +35,7 @@ const AUTHORITY: &str = concat!(
 );
 
 /// A good value for every key, none of them its default.
-fn sample(section: &str, key: &str) -> Option<Value> {
+pub(super) fn sample(section: &str, key: &str) -> Option<Value> {
     let value = match (section, key) {
         ("Config", "version") => json!(1),
         ("Config", "database") => json!("sqlite:///x.db"),
@@ -116,7 +116,7 @@ fn sample(section: &str, key: &str) -> Option<Value> {
 }
 
 /// A small configuration that is good as it stands.
-fn base() -> Value {
+pub(super) fn base() -> Value {
     json!({
         "workspaces": {
             "prod": { "site": "cn1", "api_key": { "env": "K" } },
@@ -128,7 +128,7 @@ fn base() -> Value {
 }
 
 /// Puts a value in its place; what stands for the same thing under another key goes.
-fn put(config: &mut Value, place: &str, key: &str, value: Value) {
+pub(super) fn put(config: &mut Value, place: &str, key: &str, value: Value) {
     let mut section = config;
     for segment in place.split('/').skip(1) {
         section = match segment.parse::<usize>() {
@@ -161,7 +161,7 @@ fn put(config: &mut Value, place: &str, key: &str, value: Value) {
 }
 
 /// The sections of the schema with their keys.
-fn sections() -> Vec<(String, &'static str, Vec<String>)> {
+pub(super) fn sections() -> Vec<(String, &'static str, Vec<String>)> {
     let schema = config::schema();
     let keys = |section: &Value| -> Vec<String> {
         section["properties"]
