@@ -1,8 +1,6 @@
 //! `calendars`: iCalendar files by a name of the person's own choosing, for `except` and `only_on`.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::ErrorKind;
 use std::path::Path;
 
 use super::error::{Position, Problem, Report, quoted};
@@ -105,7 +103,7 @@ fn own(
         return None;
     };
     let found = main.parent().unwrap_or(Path::new("")).join(ics);
-    if let Err(problem) = look_at(&found) {
+    if let Err(problem) = file::look_at(&found, ics::MAX_BYTES, "leave out the past") {
         report.error(*at, format!("{path}.ics"), problem);
         return None;
     }
@@ -138,27 +136,6 @@ fn own(
             }
             None
         }
-    }
-}
-
-/// Whether there is such a file, and a small one. Told where it is named, and without its path: a
-/// secret may stand in any place it does not belong.
-fn look_at(path: &Path) -> Result<(), Problem> {
-    match fs::metadata(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            let problem = Problem::new("there is no such file");
-            Err(problem.hint("check the path; a relative one counts from this file's directory"))
-        }
-        Err(error) => Err(Problem::new(format!("the file cannot be read: {error}"))),
-        Ok(file) if !file.is_file() => {
-            Err(Problem::new("this is not a regular file").hint("name a file"))
-        }
-        Ok(file) if file.len() > ics::MAX_BYTES => {
-            let limit = ics::MAX_BYTES >> 20;
-            let problem = Problem::new(format!("the file is larger than {limit} MiB"));
-            Err(problem.hint("leave out the past"))
-        }
-        Ok(_) => Ok(()),
     }
 }
 

@@ -48,7 +48,30 @@ pub(super) fn read(
     }
 }
 
-fn read_bytes(path: &Path, left: u64) -> Result<Vec<u8>, Problem> {
+/// Whether there is such a file, a regular one of at most `most` bytes; `remedy` is for a larger one.
+/// For files that a configuration names: told where it is named, and without its path, since a secret
+/// may stand in any place it does not belong.
+pub(super) fn look_at(path: &Path, most: u64, remedy: &str) -> Result<(), Problem> {
+    match fs::metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let problem = Problem::new("there is no such file");
+            Err(problem.hint("check the path; a relative one counts from this file's directory"))
+        }
+        Err(error) => Err(Problem::new(format!("the file cannot be read: {error}"))),
+        Ok(file) if !file.is_file() => {
+            Err(Problem::new("this is not a regular file").hint("name a file"))
+        }
+        Ok(file) if file.len() > most => {
+            let limit = most >> 20;
+            let problem = Problem::new(format!("the file is larger than {limit} MiB"));
+            Err(problem.hint(remedy))
+        }
+        Ok(_) => Ok(()),
+    }
+}
+
+/// Reads a regular file of at most `left` bytes.
+pub(super) fn read_bytes(path: &Path, left: u64) -> Result<Vec<u8>, Problem> {
     let cannot = |error: std::io::Error| {
         let problem = Problem::new(match error.kind() {
             ErrorKind::NotFound => "there is no such file".to_owned(),

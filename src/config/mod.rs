@@ -18,6 +18,7 @@ use jiff::Timestamp;
 
 mod argument;
 mod build;
+mod ca_file;
 mod calendars;
 mod checks;
 mod days;
@@ -60,6 +61,7 @@ use crate::domain::calendar::COVERED;
 use crate::domain::job::Job;
 use crate::domain::workspace::{Workspace, WorkspaceName};
 use build::Budget;
+use ca_file::CaFiles;
 use calendars::Calendars;
 use days::BuiltIn;
 use error::{Position, Problem, Report};
@@ -203,6 +205,7 @@ struct Loader {
     trees: Vec<Option<Tree>>,
     workspaces: Vec<(At<String>, Key<raw::Workspace>)>,
     calendars: Calendars,
+    ca_files: CaFiles,
     /// With their number in their own file.
     jobs: Vec<(usize, At<raw::Job>)>,
 }
@@ -218,6 +221,7 @@ impl Loader {
             trees: Vec::new(),
             workspaces: Vec::new(),
             calendars: Calendars::default(),
+            ca_files: CaFiles::default(),
             jobs: Vec::new(),
         }
     }
@@ -369,7 +373,8 @@ impl Loader {
                 continue;
             }
             if let Key::Given(raw) = raw
-                && let Some(workspace) = workspaces::make(name, raw, &mut self.report)
+                && let Some(workspace) =
+                    workspaces::make(name, raw, &mut self.ca_files, &mut self.report)
             {
                 made.insert(workspace.name.clone(), workspace);
             }

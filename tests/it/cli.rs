@@ -7,6 +7,7 @@ use assert_cmd::Command;
 
 mod audit;
 mod bad_input;
+mod ca_file;
 mod calendar;
 mod demo;
 mod help;

@@ -17,6 +17,7 @@ mod reload;
 mod retries;
 mod sandbox;
 mod secrets;
+mod settings;
 mod spread;
 mod stop;
 mod ticks;
