@@ -24,6 +24,8 @@ mod refusals;
 mod reload;
 mod secrets;
 mod stop;
+mod watch;
+mod zones;
 
 /// The workspace's keys where no limit is wanted.
 const UNLIMITED: &str = "api_key: { file: api.key }, quota: none";
