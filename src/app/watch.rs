@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_change_is_read_once_when_it_has_rested() {
-        assert_eq!(asked("aaaaaa"), []);
+        assert!(asked("aaaaaa").is_empty());
         assert_eq!(asked("aabbbbbbb"), [4]);
         assert_eq!(asked("abbbbcccc"), [3, 7], "each content once");
         assert_eq!(asked("abbbbaaaa"), [3, 7], "back again is a change too");
@@ -187,7 +187,7 @@ mod tests {
     #[test]
     fn what_goes_on_changing_is_not_read_until_it_rests() {
         assert_eq!(asked("abcbcbcbcddd"), [11]);
-        assert_eq!(asked("abbabbabba"), [], "it is as it was");
+        assert!(asked("abbabbabba").is_empty(), "it is as it was");
         assert_eq!(asked("abbcccc"), [5], "the first of two writes is not read");
     }
 

@@ -134,7 +134,7 @@ impl Cell {
         };
         let is_held = instant > HELD && (instant < FREED || self.state == State::Paused);
         let is_disabled = self.state == State::DisabledAndEnabled && is_held;
-        if name != ruling || minute % every != 0 || is_disabled {
+        if name != ruling || !minute.is_multiple_of(every) || is_disabled {
             return None;
         }
         // A pause is the name's, whatever its definition and whether anybody was there.

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use funcron::sandbox::Sandbox;
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -28,6 +29,8 @@ fn zones(directory: &Path, release: &str, rules: &str) {
 struct Place {
     folder: Folder,
     zones: PathBuf,
+    /// Serves until the test ends.
+    _sandbox: Sandbox,
 }
 
 impl Place {
@@ -96,10 +99,9 @@ async fn place() -> Place {
     let place = Place {
         zones: folder.path("zones"),
         folder,
+        _sandbox: sandbox,
     };
     zones(&place.zones, "2099a", ZONE);
-    // The server lives as long as the test's process.
-    std::mem::forget(sandbox);
     place
 }
 
