@@ -56,6 +56,7 @@ pub(super) async fn execute(arguments: Arguments, global: &Global) -> Result<Exi
         config: stage.config.clone(),
         database: Some(stage.database_url()),
         socket: Some(stage.socket()),
+        watch: true,
     };
     let daemon = Daemon::start(options, clock)
         .await

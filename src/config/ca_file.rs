@@ -12,6 +12,7 @@ use rustls::pki_types::pem::PemObject;
 
 use super::error::Problem;
 use super::file;
+use super::sources::Sources;
 
 /// Largest file. All authorities of a Linux distribution take a quarter of a MiB.
 const MAX_BYTES: u64 = 4 << 20;
@@ -25,7 +26,9 @@ pub(super) struct CaFiles(BTreeMap<PathBuf, Result<(), Problem>>);
 
 impl CaFiles {
     /// Whether the file can serve.
-    pub(super) fn look_at(&mut self, path: &Path) -> Result<(), Problem> {
+    pub(super) fn look_at(&mut self, path: &Path, sources: &mut Sources) -> Result<(), Problem> {
+        // Also one that is refused: whoever mends it need not touch the configuration.
+        sources.look_at(path);
         if let Some(known) = self.0.get(path) {
             return known.clone();
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::error::{Position, Problem, Report, quoted};
+use super::file::Reading;
 use super::read::{At, Key, Named};
 use super::{file, ics, raw};
 use crate::domain::calendar::{BUILT_IN, Calendar, Item, built_in};
@@ -30,11 +31,11 @@ pub(super) enum Known {
 
 impl Calendars {
     /// Reads the files. They count as files of the configuration: a change of one is a change of it.
-    /// `main` is the file that names them; `left` is what all files may still hold.
+    /// `main` is the file that names them.
     pub(super) fn read(
         main: &Path,
         written: &Key<Named<raw::CalendarFile>>,
-        left: &mut u64,
+        reading: &mut Reading,
         report: &mut Report,
     ) -> Self {
         let mut calendars = Self::default();
@@ -47,7 +48,9 @@ impl Calendars {
         }
         for (name, file) in entries.iter().take(MAX_CALENDARS) {
             let read = match file {
-                Key::Given(file) if is_legal(name, report) => own(main, name, file, left, report),
+                Key::Given(file) if is_legal(name, report) => {
+                    own(main, name, file, reading, report)
+                }
                 _ => None,
             };
             calendars.own.insert(name.value.clone(), read);
@@ -91,7 +94,7 @@ fn own(
     main: &Path,
     name: &At<String>,
     file: &At<raw::CalendarFile>,
-    left: &mut u64,
+    reading: &mut Reading,
     report: &mut Report,
 ) -> Option<Calendar> {
     let path = format!("calendars.{}", name.value);
@@ -103,6 +106,7 @@ fn own(
         return None;
     };
     let found = main.parent().unwrap_or(Path::new("")).join(ics);
+    reading.sources.look_at(&found);
     if let Err(problem) = file::look_at(&found, ics::MAX_BYTES, "leave out the past") {
         report.error(*at, format!("{path}.ics"), problem);
         return None;
@@ -113,7 +117,7 @@ fn own(
         ..Position::default()
     };
     // Should the file have grown since, it is cut off there, and refused as no calendar.
-    let text = file::read(&found, whole, left, report)?;
+    let text = file::read(&found, whole, reading, report)?;
     match ics::read(text.strip_prefix('\u{feff}').unwrap_or(&text)) {
         Ok(dates) => {
             if dates.is_empty() {

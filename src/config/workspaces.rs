@@ -9,6 +9,7 @@ use super::error::{Position, Problem, Report};
 use super::raw;
 use super::read::{At, Key};
 use super::reference::{WAYS, beside};
+use super::sources::Sources;
 use super::url::HttpUrl;
 use crate::domain::nearest::nearest;
 use crate::domain::secret::SecretRef;
@@ -29,6 +30,7 @@ pub(super) fn make(
     name: &At<String>,
     raw: &At<raw::Workspace>,
     ca_files: &mut CaFiles,
+    sources: &mut Sources,
     report: &mut Report,
 ) -> Option<Workspace> {
     let path = format!("workspaces.{}", name.value);
@@ -60,7 +62,7 @@ pub(super) fn make(
         || base_url
             .as_ref()
             .is_none_or(|url| url.starts_with("https:"));
-    let ca_file = ca_file(&raw.value.ca_file, &path, ca_files, report);
+    let ca_file = ca_file(&raw.value.ca_file, &path, ca_files, sources, report);
     let proxy = proxy(&raw.value.proxy, &path, proxy_may_be_remote, report);
     Some(Workspace {
         name: WorkspaceName(name.value.as_str().into()),
@@ -199,6 +201,7 @@ fn ca_file(
     key: &Key<String>,
     path: &str,
     ca_files: &mut CaFiles,
+    sources: &mut Sources,
     report: &mut Report,
 ) -> Option<Option<PathBuf>> {
     let At { value, at } = match key {
@@ -207,7 +210,7 @@ fn ca_file(
         Key::Given(given) => given,
     };
     let file = beside(report.file_of(*at), value);
-    match ca_files.look_at(&file) {
+    match ca_files.look_at(&file, sources) {
         Ok(()) => Some(Some(file)),
         Err(problem) => {
             report.error(*at, format!("{path}.ca_file"), problem);

@@ -35,7 +35,7 @@ fn reloaded(reloaded: &Reloaded) -> Value {
         .iter()
         .map(|(job, change)| (job.clone(), Value::from(*change)))
         .collect();
-    json!({ "jobs": reloaded.jobs, "changes": changes })
+    json!({ "jobs": reloaded.jobs, "changes": changes, "at_next_start": reloaded.at_next_start })
 }
 
 fn status(status: &Status) -> Value {

@@ -26,6 +26,8 @@ mod reload;
 mod secrets;
 mod stop;
 mod tls;
+mod watch;
+mod zones;
 
 /// The workspace's keys where no limit is wanted.
 const UNLIMITED: &str = "api_key: { file: api.key }, quota: none";

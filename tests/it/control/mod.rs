@@ -9,14 +9,15 @@ use funcron::engine::{
 
 use crate::support::house::{House, at};
 
+mod absent;
 mod audit;
 mod backfill;
 mod cancel;
 mod crash;
-mod matrix;
 mod pause;
 mod replay;
 mod socket;
+mod states;
 mod trigger;
 
 fn name(job: &str) -> JobName {

@@ -83,7 +83,10 @@ impl Place {
 
     /// Starts a daemon and answers what it said until it was ready.
     fn start(&mut self) -> String {
-        let daemon = self.command(&["run"]).stderr(Stdio::piped()).spawn();
+        let daemon = self
+            .command(&["run", "--no-watch"])
+            .stderr(Stdio::piped())
+            .spawn();
         let daemon = self.daemon.insert(daemon.unwrap());
         let mut lines = BufReader::new(daemon.stderr.take().unwrap()).lines();
         let mut said = String::new();

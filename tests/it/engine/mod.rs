@@ -14,6 +14,7 @@ mod overlap_cancel;
 mod overlap_queue;
 mod quota;
 mod reload;
+mod reload_whole;
 mod retries;
 mod sandbox;
 mod secrets;

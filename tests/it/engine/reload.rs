@@ -229,7 +229,7 @@ fn a_tick_that_comes_while_the_reload_is_written_is_not_lost() {
     let clock = house.clock.clone();
     let next = house.jobset_of(&[a, job("b", "* * * * *", "")]);
     house.run(async move |engine| {
-        let mut reload = std::pin::pin!(engine.reload(next, "test"));
+        let mut reload = std::pin::pin!(engine.reload(next, "test", &[]));
         let begun = futures_util::poll!(reload.as_mut());
         assert!(begun.is_pending());
         clock.advance(Duration::from_secs(3));

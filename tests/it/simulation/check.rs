@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use funcron::audit::{Circumstances, verify};
-use funcron::config;
 use funcron::store::audit::AuditReader;
 use jiff::Timestamp;
 
@@ -13,6 +12,7 @@ use super::facts::{AttemptRow, Facts, RunRow};
 use super::jobs::Spec;
 use super::server::Seen;
 use super::world::World;
+use crate::support::house::ZONE_DATA;
 
 /// A tick planned so much later than its instant is not live any more.
 const LATE_US: i64 = 10_000_000;
@@ -44,7 +44,7 @@ pub(crate) async fn audit(world: &World, faults: &mut Faults) {
     let mut reader = AuditReader::open(&world.ledger_path()).await.unwrap();
     let circumstances = Circumstances {
         daemon_alive: false,
-        zone_data_now: &config::zone_data(),
+        zone_data_now: ZONE_DATA,
     };
     let report = verify(&mut reader, circumstances).await.unwrap();
     for (list, findings) in report.lists() {

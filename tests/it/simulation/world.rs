@@ -20,6 +20,7 @@ use super::disk::Mischief;
 use super::facts;
 use super::jobs::{Setup, Spec};
 use super::server::{Server, Witness};
+use crate::support::house::ZONE_DATA;
 
 mod daemon;
 
@@ -212,7 +213,7 @@ impl World {
             workspaces: config.workspaces.clone(),
             keys: secrets.keys,
             secrets: secrets.kwargs,
-            zone_data: config::zone_data(),
+            zone_data: ZONE_DATA.to_owned(),
         }
     }
 
@@ -407,7 +408,7 @@ impl World {
             7..=9 => {
                 self.setup.change(&mut self.chance);
                 let jobs = self.jobset();
-                let reloaded = self.attend(engine.reload(jobs, "world")).await?;
+                let reloaded = self.attend(engine.reload(jobs, "world", &[])).await?;
                 // Where the ledger fails the old configuration stays.
                 if reloaded.is_ok() {
                     self.tell_the_limits();

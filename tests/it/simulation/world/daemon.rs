@@ -81,7 +81,7 @@ impl Daemon {
                     world.pass(left);
                 }
             }
-            let reloaded = world.attend(engine.reload(jobs, "world")).await?;
+            let reloaded = world.attend(engine.reload(jobs, "world", &[])).await?;
             assert!(reloaded.is_ok(), "seed {}: {reloaded:?}", world.seed);
             loop {
                 let step = step_until(world, engine, &mut guard, Some(end)).await?;
