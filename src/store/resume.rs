@@ -12,6 +12,7 @@ use super::versions::{LoadedVersion, loaded_version};
 use crate::domain::job::{DefinitionHash, JobName};
 use crate::domain::outcome::Outcome;
 use crate::domain::run::{Reason, RunId, RunState, Trigger};
+use crate::domain::verdict::holds_key;
 use crate::domain::workspace::{KeyId, WorkspaceName};
 
 /// A run that is not final.
@@ -233,7 +234,7 @@ pub(super) async fn key_held_since(
     let Some(row) = newest else { return Ok(None) };
     let held = row
         .try_get::<Option<&str>, _>("error_code")?
-        .is_some_and(|code| code.to_ascii_lowercase().ends_with("invalidapikey"));
+        .is_some_and(holds_key);
     let finished = timestamp(&row, "finished_us")?;
     Ok((held && finished > timestamp(&row, "reloaded_us")?).then_some(finished))
 }
