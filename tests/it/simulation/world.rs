@@ -15,6 +15,8 @@ use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 use tokio::runtime::Builder;
 
+use crate::support::ledger::is_the_disks;
+
 use super::chance::Chance;
 use super::disk::Mischief;
 use super::facts;
@@ -252,7 +254,7 @@ impl World {
             }
             Ok(Err(error)) => {
                 assert!(
-                    error.is_transient(),
+                    is_the_disks(&error),
                     "seed {}: a start failed: {error}",
                     self.seed
                 );
