@@ -5,6 +5,8 @@
 //! disk fails for all its operations; one that fails because of an operation is taken apart, so that
 //! a bad one cannot drag others down.
 
+use std::time::Duration;
+
 use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
 use tokio::sync::{mpsc, oneshot};
@@ -24,6 +26,11 @@ const BATCH: usize = 512;
 
 /// Operations that may wait before their senders do.
 pub(super) const QUEUE: usize = 4096;
+
+/// How often leaving WAL mode is tried, and the pause in between: three seconds, which the unit's
+/// TimeoutStopSec has to spare.
+const LEAVING_TRIES: u32 = 31;
+const LEAVING_PAUSE: Duration = Duration::from_millis(100);
 
 /// An operation and where its answer goes.
 pub(super) struct Pending {
@@ -77,15 +84,27 @@ pub(super) async fn run(
     while queue.recv_many(&mut batch, BATCH).await > 0 {
         commit(&mut connection, &disk, std::mem::take(&mut batch)).await;
     }
-    // The file is whole either way; without it, readers without write access have to wait for the
-    // next daemon.
-    if let Err(error) = sqlx::query(dialect::LEAVE_WAL)
-        .execute(&mut connection)
-        .await
-    {
-        tracing::warn!(%error, "the ledger stays in WAL mode");
-    }
+    leave_wal(&mut connection).await;
     let _ = connection.close().await;
+}
+
+/// Leaves the file readable for those who may not write its directory (guarantee G8). SQLite does it
+/// only when nobody else has the file open, and does not wait for that: a `funcron history` or a
+/// `sqlite3` that is just being used is soon done, so it is tried again for a while. The stop does not
+/// wait for a shell that is left open; the file is whole either way.
+async fn leave_wal(connection: &mut SqliteConnection) {
+    for tries_left in (0..LEAVING_TRIES).rev() {
+        match sqlx::query(dialect::LEAVE_WAL)
+            .execute(&mut *connection)
+            .await
+        {
+            Ok(_) => return,
+            Err(error) if tries_left == 0 => {
+                tracing::warn!(%error, "another program keeps the ledger open, so it stays in WAL mode: until the next daemon has stopped, only who may write its directory can read it");
+            }
+            Err(_) => tokio::time::sleep(LEAVING_PAUSE).await,
+        }
+    }
 }
 
 async fn commit(connection: &mut SqliteConnection, disk: &Disk, batch: Vec<Pending>) {
