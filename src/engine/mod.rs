@@ -27,6 +27,7 @@ mod pause;
 mod pauses;
 mod permits;
 mod plan;
+mod prepare;
 mod recover;
 mod reload;
 mod replay;

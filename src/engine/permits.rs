@@ -21,6 +21,8 @@ pub(super) struct Permit {
     pub(super) workspace: Arc<Workspace>,
     pub(super) origin: Arc<str>,
     pub(super) key: ApiKey,
+    /// Of a probe of a held key: since when the key was held before it.
+    probes: Option<Duration>,
 }
 
 /// Why no permit is given, and when to ask again; `None`: when a call ends.
@@ -35,6 +37,8 @@ pub(super) enum Refusal {
 /// How a permit comes back.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Returned {
+    /// There was no attempt: it is as if the permit had never been taken.
+    Unopened,
     /// Nothing was sent.
     Unsent,
     /// The slot is held from this instant on: the request's writing, or the attempt's closing.
@@ -176,8 +180,9 @@ impl Permits {
         else {
             return Err(Refusal::NoWorkspace);
         };
-        if key.held_since.is_some() {
-            // The next probe is due ten minutes after this one, whatever becomes of it.
+        let probes = key.held_since;
+        if probes.is_some() {
+            // The next probe is due ten minutes after this one, whatever the server makes of it.
             key.held_since = Some(now);
             key.probing = true;
         }
@@ -188,6 +193,7 @@ impl Permits {
             workspace: workspace.workspace.clone(),
             origin: workspace.origin.clone(),
             key: chosen,
+            probes,
         })
     }
 
@@ -202,6 +208,11 @@ impl Permits {
             settle(&mut workspace.window, returned);
         }
         if let Some(key) = key {
+            // A reload may have freed the key meanwhile.
+            let untried = matches!(returned, Returned::Unopened) && key.held_since.is_some();
+            if let Some(since) = permit.probes.filter(|_| untried) {
+                key.held_since = Some(since);
+            }
             key.probing = false;
             settle(&mut key.window, returned);
         }
@@ -240,7 +251,7 @@ impl KeyPermits {
 
 fn settle(window: &mut Window, returned: Returned) {
     match returned {
-        Returned::Unsent => window.release(),
+        Returned::Unopened | Returned::Unsent => window.release(),
         Returned::Sent(since) => window.close(since),
     }
 }

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::clockwatch::ClockWatch;
-use super::execute::{self, judge};
+use super::execute;
 use super::given;
 use super::lines::Lines;
 use super::pauses::Pauses;
@@ -23,15 +23,11 @@ use super::versions::{self, Change};
 use super::{Calls, Engine, EngineError, JobSet, RunIds};
 use crate::clock::Clock;
 use crate::config::definition;
-use crate::domain::attempt::CallRecord;
 use crate::domain::job::{Job, JobName};
-use crate::domain::outcome::Outcome;
 use crate::domain::quota::HOLD;
 use crate::domain::run::Reason;
 use crate::guance::Client;
-use crate::store::{
-    CloseAttempt, Event, Gap, GapCause, Ledger, LoadedVersion, Plan, StoreError, UnfinishedRun,
-};
+use crate::store::{Event, Gap, GapCause, Ledger, LoadedVersion, Plan, StoreError, UnfinishedRun};
 
 impl Engine {
     /// Makes an engine from a ledger and a configuration: closes what the last daemon left open,
@@ -131,7 +127,7 @@ impl Engine {
 
     async fn close_interrupted(
         &self,
-        mut run: Run,
+        run: Run,
         attempt: u32,
         now: Timestamp,
     ) -> Result<Run, StoreError> {
@@ -146,29 +142,9 @@ impl Engine {
                 "the daemon died with the call under way",
             )
         };
-        let record = CallRecord::without_reply(Outcome::Unknown, Some(reason), words);
-        run.attempts = attempt;
-        let mut after = judge(&run, &record, now);
-        if run.cancelled {
-            run.unknown = Some(reason);
-            after = execute::cancelled(&run, after);
-        }
-        tracing::warn!(job = %run.job.name, run_id = %run.id, attempt, state = after.state.as_str(), "the daemon died with this call under way");
-        let close = CloseAttempt {
-            run: run.id,
-            attempt,
-            at: now,
-            written_at: None,
-            call: record,
-            after,
-        };
+        let (run, close) = execute::interrupted(&run, attempt, reason, words, now);
+        tracing::warn!(job = %run.job.name, run_id = %run.id, attempt, state = run.state.as_str(), "the daemon died with this call under way");
         self.ledger.close_attempt(close).await?;
-        run.state = after.state;
-        run.reason = after.reason;
-        run.not_before = after.not_before;
-        run.last_outcome = Some(Outcome::Unknown);
-        run.last_finished = Some(now);
-        run.unknown = Some(Reason::DaemonDied);
         Ok(run)
     }
 

@@ -12,6 +12,7 @@ mod outage;
 mod overlap;
 mod overlap_cancel;
 mod overlap_queue;
+mod panics;
 mod quota;
 mod reload;
 mod retries;

@@ -3,5 +3,6 @@
 pub(crate) mod daemon;
 pub(crate) mod house;
 pub(crate) mod ledger;
+pub(crate) mod lines;
 pub(crate) mod raw_server;
 pub(crate) mod remote;
