@@ -151,6 +151,10 @@ CREATE TABLE attempts (
     -- the request's last byte handed to the connection; NULL where nobody can tell, or nothing was
     written_us      INTEGER,
     finished_us     INTEGER,
+    -- from when its slot in the quota is counted, by the machine's own time since a boot, which no
+    -- step of the wall clock touches; before the bodies, so that looking for it does not read them
+    boot            INTEGER,
+    uptime_us       INTEGER,
     workspace       TEXT    NOT NULL,
     origin          TEXT    NOT NULL,
     key_id          TEXT    NOT NULL,
@@ -177,6 +181,7 @@ CREATE TABLE attempts (
     engine_reason   TEXT,
     engine_error    TEXT,
     message         TEXT,
+    CHECK ((boot IS NULL) = (uptime_us IS NULL)),
     CHECK ((outcome IS NULL) = (finished_us IS NULL)),
     CHECK ((outcome IS NULL) = (decided_by IS NULL)),
     CHECK ((unknown_reason IS NULL) = (outcome IS NULL OR outcome <> 'unknown'))

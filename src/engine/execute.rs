@@ -15,7 +15,7 @@ use super::jobset::JobSet;
 use super::permits::{Permit, Returned};
 use super::prepare::{Refused, prepare};
 use super::run::{Run, later};
-use crate::clock::Clock;
+use crate::clock::{Clock, Uptime};
 use crate::domain::attempt::CallRecord;
 use crate::domain::job::Job;
 use crate::domain::outcome::Outcome;
@@ -175,7 +175,8 @@ pub(super) async fn after_panic(context: Context, run: Run, permit: Permit) -> E
     tracing::error!(job = %run.job.name, run_id = %run.id, attempt = run.attempts + 1, "funcron itself failed in this attempt (a bug, please report it)");
     let now = context.clock.now();
     let words = "funcron itself failed with the call under way (a bug)";
-    let (closed, row) = interrupted(&run, run.attempts + 1, Reason::DaemonDied, words, now);
+    let why = (Reason::DaemonDied, words);
+    let (closed, row) = interrupted(&run, run.attempts + 1, why, now, context.clock.uptime());
     match write(&context, row).await {
         None => Ended::Abandoned {
             run: run.id,
@@ -200,9 +201,9 @@ pub(super) async fn after_panic(context: Context, run: Run, permit: Permit) -> E
 pub(super) fn interrupted(
     run: &Run,
     attempt: u32,
-    reason: Reason,
-    words: &str,
+    (reason, words): (Reason, &str),
     now: Timestamp,
+    uptime: Option<Uptime>,
 ) -> (Run, CloseAttempt) {
     let record = CallRecord::without_reply(Outcome::Unknown, Some(reason), words);
     let mut run = Run {
@@ -225,6 +226,7 @@ pub(super) fn interrupted(
         attempt,
         at: now,
         written_at: None,
+        counts_from: uptime,
         call: record,
         after,
     };
@@ -237,6 +239,7 @@ pub(super) fn interrupted(
 struct Instants {
     wall: Timestamp,
     monotonic: Duration,
+    uptime: Option<Uptime>,
 }
 
 impl Instants {
@@ -244,6 +247,7 @@ impl Instants {
         Self {
             wall: clock.now(),
             monotonic: clock.monotonic(),
+            uptime: clock.uptime(),
         }
     }
 }
@@ -299,6 +303,13 @@ async fn close(
     let unsent = record.written_after.is_none()
         && matches!(record.outcome, Outcome::NetworkError | Outcome::Rejected)
         && record.http_status.is_none();
+    let counts_from = match record.written_after {
+        Some(after) => sent.uptime.map(|uptime| Uptime {
+            since: uptime.since + after,
+            ..uptime
+        }),
+        None => context.clock.uptime(),
+    };
     let returned = match record.written_after {
         _ if unsent => Returned::Unsent,
         Some(after) => Returned::Sent(sent.monotonic + after),
@@ -322,6 +333,7 @@ async fn close(
         attempt: run.attempts,
         at: now,
         written_at,
+        counts_from,
         call: record,
         after,
     };

@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -142,7 +142,8 @@ impl Engine {
                 "the daemon died with the call under way",
             )
         };
-        let (run, close) = execute::interrupted(&run, attempt, reason, words, now);
+        let (run, close) =
+            execute::interrupted(&run, attempt, (reason, words), now, self.clock.uptime());
         tracing::warn!(job = %run.job.name, run_id = %run.id, attempt, state = run.state.as_str(), "the daemon died with this call under way");
         self.ledger.close_attempt(close).await?;
         Ok(run)
@@ -151,15 +152,17 @@ impl Engine {
     /// The quota's windows and the held keys, as the ledger remembers them.
     async fn take_up_quota(&mut self, now: Timestamp) -> Result<(), StoreError> {
         let monotonic = self.clock.monotonic();
-        let hold = SignedDuration::try_from(HOLD).unwrap_or(SignedDuration::ZERO);
-        let since = now.checked_sub(hold).unwrap_or(Timestamp::MIN);
         let on_this_clock = |at: Timestamp| {
             // A wall clock set back since makes it young: held longer than needed, never shorter.
             let age = Duration::try_from(now.duration_since(at)).unwrap_or_default();
             monotonic.saturating_sub(age)
         };
-        for hold in self.ledger.reader().holds(since).await? {
-            let at = on_this_clock(hold.since);
+        let reader = self.ledger.reader().clone();
+        for hold in reader.holds(HOLD, now, self.clock.uptime()).await? {
+            let at = match hold.age {
+                Some(age) => monotonic.saturating_sub(age),
+                None => on_this_clock(hold.since),
+            };
             self.permits
                 .hold(&hold.workspace, &hold.origin, &hold.key, at);
         }

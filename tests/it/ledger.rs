@@ -99,6 +99,7 @@ fn close(run: RunId, attempt: u32, outcome: Outcome, after: After) -> CloseAttem
         attempt,
         at: at(102),
         written_at: Some(at(101)),
+        counts_from: None,
         call: CallRecord::without_reply(outcome, unknown, "a test said so"),
         after,
     }
