@@ -85,6 +85,18 @@ impl AppError {
         }
     }
 
+    /// What is wrong, one by one, and how many more there are.
+    fn faults(&self) -> (Vec<String>, usize) {
+        match self {
+            Self::Config(refused) => {
+                let faults = refused.errors.iter().map(ToString::to_string);
+                (faults.collect(), refused.omitted)
+            }
+            Self::Secrets(missing) => (missing.iter().map(ToString::to_string).collect(), 0),
+            other => (vec![other.to_string()], 0),
+        }
+    }
+
     /// Whether another daemon holds the ledger: exit 5.
     pub fn is_locked(&self) -> bool {
         matches!(self, Self::Store(error) if matches!(error.kind(), StoreErrorKind::Locked { .. }))
@@ -259,7 +271,9 @@ impl Daemon {
             Ok((config, jobs)) => self.take_over(config, jobs, actor).await,
             Err(error) => {
                 tracing::error!("the reload was refused, the running configuration stays: {error}");
-                let recorded = self.engine.record_refused_reload(actor).await;
+                let (faults, omitted) = error.faults();
+                let recorded = self.engine.record_refused_reload(actor, &faults, omitted);
+                let recorded = recorded.await;
                 if let Err(error) = recorded {
                     tracing::error!(%error, "the refused reload cannot be recorded");
                 }

@@ -296,13 +296,16 @@ impl Engine {
             replied,
         } = closed;
         self.permits.give_back(&permit, returned);
-        let key = &permit.key.id;
+        let (key, workspace) = (&permit.key.id, &permit.workspace.name);
         if holds_key {
-            tracing::error!(workspace = %permit.workspace.name, %key, "the server calls the API key invalid; its runs wait, and one tries again every 10 minutes (mind that a key has an id and a secret: give the one that the console calls the credential)");
-            self.permits
-                .hold_key(&permit.origin, key, self.clock.monotonic());
+            let since = self.clock.monotonic();
+            if self.permits.hold_key(&permit.origin, key, since) {
+                tracing::error!(%workspace, %key, "the server calls the API key invalid; its runs wait, and one tries again every 10 minutes (mind that a key has an id and a secret: give the one that the console calls the credential)");
+                self.note_held(workspace, key);
+            }
         } else if replied && self.permits.free_key(&permit.origin, key) {
-            tracing::info!(workspace = %permit.workspace.name, %key, "the server takes the API key again");
+            tracing::info!(%workspace, %key, "the server takes the API key again");
+            self.note_freed(workspace, key, "the server takes it");
         }
         if run.state.is_final() {
             self.lines.remove(run.id);

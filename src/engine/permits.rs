@@ -132,30 +132,35 @@ impl Permits {
         }
     }
 
-    /// The server called the key invalid.
-    pub(super) fn hold_key(&mut self, origin: &Arc<str>, key: &KeyId, since: Duration) {
-        if let Some(key) = self.keys.get_mut(&(origin.clone(), key.clone())) {
-            key.held_since = Some(since);
-            key.probing = false;
-        }
+    /// The server called the key invalid; answers whether that is new.
+    pub(super) fn hold_key(&mut self, origin: &Arc<str>, key: &KeyId, since: Duration) -> bool {
+        self.keys
+            .get_mut(&(origin.clone(), key.clone()))
+            .is_some_and(|key| {
+                key.probing = false;
+                key.held_since.replace(since).is_none()
+            })
     }
 
     /// The server took the key; answers whether it was held.
     pub(super) fn free_key(&mut self, origin: &Arc<str>, key: &KeyId) -> bool {
         self.keys
             .get_mut(&(origin.clone(), key.clone()))
-            .is_some_and(|key| {
-                key.probing = false;
-                key.held_since.take().is_some()
-            })
+            .and_then(KeyPermits::free)
+            .is_some()
     }
 
-    /// A reload frees every key.
-    pub(super) fn free_all_keys(&mut self) {
-        for key in self.keys.values_mut() {
-            key.held_since = None;
-            key.probing = false;
+    /// A reload frees every key; answers those that were held, each with a workspace that uses it.
+    pub(super) fn free_all_keys(&mut self) -> Vec<(WorkspaceName, KeyId)> {
+        let mut freed = Vec::new();
+        for (name, workspace) in &self.workspaces {
+            for key in &workspace.keys {
+                let place = (workspace.origin.clone(), key.id.clone());
+                let held = self.keys.get_mut(&place).and_then(KeyPermits::free);
+                freed.extend(held.map(|_| (name.clone(), key.id.clone())));
+            }
         }
+        freed
     }
 
     /// Takes a permit for a call of the workspace, with the key that is best used now.
@@ -240,6 +245,12 @@ impl Permits {
 }
 
 impl KeyPermits {
+    /// Answers since when it was held.
+    fn free(&mut self) -> Option<Duration> {
+        self.probing = false;
+        self.held_since.take()
+    }
+
     fn new(limit: Option<NonZeroU32>) -> Self {
         Self {
             window: Window::new(limit),

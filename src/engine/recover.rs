@@ -20,7 +20,7 @@ use super::plan::{gap, split};
 use super::run::Run;
 use super::timetable::Timetable;
 use super::versions::{self, Change};
-use super::{Calls, Engine, EngineError, JobSet, RunIds};
+use super::{Calls, ClockDoubt, Engine, EngineError, JobSet, RunIds};
 use crate::clock::Clock;
 use crate::config::definition;
 use crate::domain::job::{Job, JobName};
@@ -69,6 +69,8 @@ impl Engine {
             lines: Lines::default(),
             permits: Permits::default(),
             watch: ClockWatch::new(now, monotonic),
+            behind_since: None,
+            news: Vec::new(),
             ids: RunIds::default(),
             outage: false,
             late_cause: None,
@@ -186,7 +188,7 @@ impl Engine {
         let changes = versions::changes(&loaded, &self.jobs, parse);
         // A wall clock set back since the last daemon: its instants are planned already.
         if cursor > now {
-            tracing::warn!(planned_through = %cursor, %now, "the ledger is planned further than the clock shows; nothing fires before that instant (is the clock right?)");
+            tracing::warn!(planned_through = %cursor, %now, "{}", ClockDoubt::Behind.explain());
         }
         let now = now.max(cursor);
         let opened = self.open_past(&loaded, &changes, cursor, now, &parse);

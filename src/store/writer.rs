@@ -18,6 +18,7 @@ use super::error::{StoreError, StoreErrorKind};
 use super::finish::{self, CloseAttempt, Closed, Settle};
 use super::orders::{self, Order, Ordered};
 use super::plan::{self, Plan};
+use super::rewind::{self, Rewind, Rewound};
 use super::versions::{self, Event};
 use crate::domain::run::RunId;
 
@@ -44,6 +45,7 @@ pub(super) enum Operation {
     Record(Box<Event>),
     Probe,
     Order(Box<Order>),
+    Rewind(Box<Rewind>),
     Open(Box<OpenAttempt>),
     Close(Box<CloseAttempt>),
 }
@@ -57,6 +59,7 @@ pub(super) enum Answer {
     /// Runs that did not wait.
     Settled(Vec<RunId>),
     Ordered(Ordered),
+    Rewound(Rewound),
     Done,
 }
 
@@ -68,6 +71,7 @@ impl Operation {
             Self::Record(_) => "recording an event",
             Self::Probe => "trying whether the ledger can be written",
             Self::Order(_) => "recording an order",
+            Self::Rewind(_) => "taking the planning back to a clock that was set back",
             Self::Open(_) => "recording an attempt before its call",
             Self::Close(_) => "recording an attempt's end",
         }
@@ -249,6 +253,7 @@ async fn perform(
                 plan::probe(connection).await?;
                 Answer::Done
             }
+            Operation::Rewind(rewind) => Answer::Rewound(rewind::write(connection, rewind).await?),
             Operation::Order(order) => Answer::Ordered(orders::write(connection, order).await?),
             // Whoever opens has seen its run planned, and whoever closes has seen its attempt
             // opened: neither can have been queued before the answer. So these may go last.

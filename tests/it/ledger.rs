@@ -303,6 +303,33 @@ async fn a_second_daemon_is_told_who_holds_the_ledger() {
     place.open().await;
 }
 
+/// A `sqlite3` or a `funcron history` that is just looking is soon gone.
+#[tokio::test]
+async fn a_stop_waits_a_moment_for_who_is_reading_before_it_leaves_wal_mode() {
+    let place = Place::new();
+    let (ledger, held) = place.open().await;
+    ledger.plan(plan(vec![])).await.unwrap();
+    let mut reader = place.connect().await;
+    let runs: i64 = sqlx::query_scalar("SELECT count(*) FROM runs")
+        .fetch_one(&mut reader)
+        .await
+        .unwrap();
+    assert_eq!(runs, 0);
+    let mut released = std::pin::pin!(held.release(ledger));
+    let refused = tokio::time::timeout(Duration::from_millis(250), &mut released).await;
+    assert!(
+        refused.is_err(),
+        "it tries while somebody has the file open"
+    );
+    reader.close().await.unwrap();
+    released.await;
+    assert_eq!(
+        std::fs::read(place.path()).unwrap()[18],
+        1,
+        "a rollback journal"
+    );
+}
+
 #[tokio::test]
 async fn a_clean_stop_leaves_a_file_that_needs_no_journal() {
     let place = Place::new();

@@ -16,6 +16,7 @@ mod panics;
 mod quota;
 mod reload;
 mod retries;
+mod rewind;
 mod sandbox;
 mod secrets;
 mod spread;

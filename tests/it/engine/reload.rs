@@ -137,7 +137,7 @@ fn a_refused_reload_changes_nothing() {
     let refused = house.try_reload(&[job("b", "* * * * *", "")]).unwrap_err();
     assert!(refused.to_string().contains("/nowhere.pem"), "{refused}");
     house
-        .run(async |engine| engine.record_refused_reload("test").await)
+        .run(async |engine| engine.record_refused_reload("test", &[], 0).await)
         .unwrap();
     let after = house
         .texts("SELECT definition_hash || from_us || coalesce(until_us, '') FROM job_versions");
