@@ -15,10 +15,8 @@ use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 use tokio::runtime::Builder;
 
-use crate::support::ledger::is_the_disks;
-
 use super::chance::Chance;
-use super::disk::Mischief;
+use super::disk::{Mischief, is_the_disks};
 use super::facts;
 use super::jobs::{Setup, Spec};
 use super::server::{Server, Witness};

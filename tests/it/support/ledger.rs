@@ -10,10 +10,7 @@ use funcron::domain::job::{DefinitionHash, JobName};
 use funcron::domain::outcome::Outcome;
 use funcron::domain::run::{NewRun, Reason, RunId, RunState, Trigger};
 use funcron::domain::workspace::{KeyId, WorkspaceName};
-use funcron::store::{
-    After, CloseAttempt, Held, Ledger, OpenAttempt, Opened, Plan, StoreError, StoreErrorKind,
-    VersionChange,
-};
+use funcron::store::{After, CloseAttempt, Held, Ledger, OpenAttempt, Opened, Plan, VersionChange};
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -409,11 +406,3 @@ pub(crate) const NIGHTLY: &str = r#"{"name":"nightly-report","description":"æ¯æ
 
 /// Another, hourly and of another team.
 pub(crate) const SYNC: &str = r#"{"name":"sync-users","labels":{"team":"data"},"enabled":true,"workspace":"prod","func_id":"guance__openapi.test","kwargs":{},"secret_kwargs":{},"schedule":["0 * * * *"],"timezone":"UTC","dst":{"gap":"run_after","overlap":"first"},"overlap":"skip","catchup":"latest","catchup_window":"1h","start_deadline":"5m","timeout":"60s","deadline":"15m","idempotent":false,"retry":{"max_attempts":3,"initial_delay":"5s","multiplier":2.0,"max_delay":"5m","jitter":0.2,"on":["throttled","network_error"],"into_next_tick":false},"expect":[]}"#;
-
-/// Whether it is the disk's failure, or another program's that holds the file: it may pass by itself.
-pub(crate) fn is_the_disks(error: &StoreError) -> bool {
-    matches!(
-        error.kind(),
-        StoreErrorKind::Busy | StoreErrorKind::Full | StoreErrorKind::Io | StoreErrorKind::Denied
-    )
-}

@@ -6,8 +6,7 @@ use funcron::engine::{Engine, Step};
 use funcron::store::{Held, Ledger};
 use tokio::runtime::Runtime;
 
-use super::World;
-use crate::support::ledger::is_the_disks;
+use super::{World, is_the_disks};
 
 /// More steps at one instant are a hot loop.
 const MOST_STEPS: u32 = 2_000;
