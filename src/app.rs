@@ -88,6 +88,18 @@ impl AppError {
         }
     }
 
+    /// What is wrong, one by one, and how many more there are.
+    fn faults(&self) -> (Vec<String>, usize) {
+        match self {
+            Self::Config(refused) => {
+                let faults = refused.errors.iter().map(ToString::to_string);
+                (faults.collect(), refused.omitted)
+            }
+            Self::Secrets(missing) => (missing.iter().map(ToString::to_string).collect(), 0),
+            other => (vec![other.to_string()], 0),
+        }
+    }
+
     /// Whether another daemon holds the ledger: exit 5.
     pub fn is_locked(&self) -> bool {
         matches!(self, Self::Store(error) if matches!(error.kind(), StoreErrorKind::Locked { .. }))

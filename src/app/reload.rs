@@ -72,7 +72,9 @@ impl Daemon {
             actor,
             "the reload was refused, the running configuration stays: {error}"
         );
-        if let Err(error) = self.engine.record_refused_reload(actor).await {
+        let (faults, omitted) = error.faults();
+        let recorded = self.engine.record_refused_reload(actor, &faults, omitted);
+        if let Err(error) = recorded.await {
             tracing::error!(%error, "the refused reload cannot be recorded");
         }
         Err(CommandError::Invalid(format!(

@@ -12,7 +12,7 @@ use super::report::{Finding, Report, timestamp};
 use super::run_rules;
 use super::scanner::{Tick, TickKind};
 use super::timeline::{Interval, Timeline, short};
-use crate::domain::run::{Reason, RunState, Trigger};
+use crate::domain::run::{Ahead, Reason, RunState, Trigger};
 use crate::store::audit::{AuditReader, AuditedRun, JobHistory, ReadError, Word};
 
 /// How many jobs' definitions are read in one go.
@@ -199,7 +199,7 @@ impl<'t, 'h> JobAudit<'t, 'h> {
             run.trigger,
             Word::Known(Trigger::Schedule | Trigger::Catchup)
         );
-        if has_tick && !pruned {
+        if has_tick && !pruned && ahead(run) != Some(Ahead::Void) {
             self.place(run, report);
         }
     }
@@ -221,6 +221,9 @@ impl<'t, 'h> JobAudit<'t, 'h> {
         match self.current {
             Some((tick, interval)) if tick.at_us == run.scheduled_us => {
                 self.met = true;
+                if ahead(run) == Some(Ahead::Kept) {
+                    return;
+                }
                 let fault = tick_fault(tick, interval, run);
                 for what in fault
                     .or_else(|| self.pause_fault(run))
@@ -230,6 +233,8 @@ impl<'t, 'h> JobAudit<'t, 'h> {
                     report.inconsistent.add(|| self.finding(run, what));
                 }
             }
+            // Planned before its time, it may be of another definition than the one that ruled then.
+            _ if ahead(run) == Some(Ahead::Kept) => {}
             _ => {
                 if let Some(what) = self.stray(run.scheduled_us) {
                     report.strays.add(|| self.finding(run, what));
@@ -334,6 +339,10 @@ impl<'t, 'h> JobAudit<'t, 'h> {
             what,
         }
     }
+}
+
+fn ahead(run: &AuditedRun) -> Option<Ahead> {
+    run.ahead.as_ref().and_then(Word::known)
 }
 
 fn is_skipped(run: &AuditedRun, reason: Reason) -> bool {

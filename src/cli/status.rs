@@ -103,6 +103,9 @@ fn page(status: &Value, printer: &mut Printer) -> Result<(), Failure> {
             "the ledger cannot be written: nothing is fired".to_owned(),
         )?;
     }
+    if let Some(warning) = status["clock_warning"].as_str() {
+        line("clock", warning.to_owned())?;
+    }
     let disabled = match number(status, "disabled") {
         0 => String::new(),
         disabled => format!(", {disabled} disabled"),

@@ -5,13 +5,13 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::clockwatch::ClockWatch;
-use super::execute::{self, judge};
+use super::execute;
 use super::given;
 use super::lines::Lines;
 use super::pauses::Pauses;
@@ -20,18 +20,14 @@ use super::plan::{gap, split};
 use super::run::Run;
 use super::timetable::Timetable;
 use super::versions::{self, Change};
-use super::{Calls, Engine, EngineError, JobSet, RunIds};
+use super::{Calls, ClockDoubt, Engine, EngineError, JobSet, RunIds};
 use crate::clock::Clock;
 use crate::config::definition;
-use crate::domain::attempt::CallRecord;
 use crate::domain::job::{Job, JobName};
-use crate::domain::outcome::Outcome;
 use crate::domain::quota::HOLD;
 use crate::domain::run::Reason;
 use crate::guance::Client;
-use crate::store::{
-    CloseAttempt, Event, Gap, GapCause, Ledger, LoadedVersion, Plan, StoreError, UnfinishedRun,
-};
+use crate::store::{Event, Gap, GapCause, Ledger, LoadedVersion, Plan, StoreError, UnfinishedRun};
 
 impl Engine {
     /// Makes an engine from a ledger and a configuration: closes what the last daemon left open,
@@ -73,6 +69,8 @@ impl Engine {
             lines: Lines::default(),
             permits: Permits::default(),
             watch: ClockWatch::new(now, monotonic),
+            behind_since: None,
+            news: Vec::new(),
             ids: RunIds::default(),
             outage: false,
             late_cause: None,
@@ -131,7 +129,7 @@ impl Engine {
 
     async fn close_interrupted(
         &self,
-        mut run: Run,
+        run: Run,
         attempt: u32,
         now: Timestamp,
     ) -> Result<Run, StoreError> {
@@ -146,44 +144,27 @@ impl Engine {
                 "the daemon died with the call under way",
             )
         };
-        let record = CallRecord::without_reply(Outcome::Unknown, Some(reason), words);
-        run.attempts = attempt;
-        let mut after = judge(&run, &record, now);
-        if run.cancelled {
-            run.unknown = Some(reason);
-            after = execute::cancelled(&run, after);
-        }
-        tracing::warn!(job = %run.job.name, run_id = %run.id, attempt, state = after.state.as_str(), "the daemon died with this call under way");
-        let close = CloseAttempt {
-            run: run.id,
-            attempt,
-            at: now,
-            written_at: None,
-            call: record,
-            after,
-        };
+        let (run, close) =
+            execute::interrupted(&run, attempt, (reason, words), now, self.clock.uptime());
+        tracing::warn!(job = %run.job.name, run_id = %run.id, attempt, state = run.state.as_str(), "the daemon died with this call under way");
         self.ledger.close_attempt(close).await?;
-        run.state = after.state;
-        run.reason = after.reason;
-        run.not_before = after.not_before;
-        run.last_outcome = Some(Outcome::Unknown);
-        run.last_finished = Some(now);
-        run.unknown = Some(Reason::DaemonDied);
         Ok(run)
     }
 
     /// The quota's windows and the held keys, as the ledger remembers them.
     async fn take_up_quota(&mut self, now: Timestamp) -> Result<(), StoreError> {
         let monotonic = self.clock.monotonic();
-        let hold = SignedDuration::try_from(HOLD).unwrap_or(SignedDuration::ZERO);
-        let since = now.checked_sub(hold).unwrap_or(Timestamp::MIN);
         let on_this_clock = |at: Timestamp| {
             // A wall clock set back since makes it young: held longer than needed, never shorter.
             let age = Duration::try_from(now.duration_since(at)).unwrap_or_default();
             monotonic.saturating_sub(age)
         };
-        for hold in self.ledger.reader().holds(since).await? {
-            let at = on_this_clock(hold.since);
+        let reader = self.ledger.reader().clone();
+        for hold in reader.holds(HOLD, now, self.clock.uptime()).await? {
+            let at = match hold.age {
+                Some(age) => monotonic.saturating_sub(age),
+                None => on_this_clock(hold.since),
+            };
             self.permits
                 .hold(&hold.workspace, &hold.origin, &hold.key, at);
         }
@@ -207,7 +188,7 @@ impl Engine {
         let changes = versions::changes(&loaded, &self.jobs, parse);
         // A wall clock set back since the last daemon: its instants are planned already.
         if cursor > now {
-            tracing::warn!(planned_through = %cursor, %now, "the ledger is planned further than the clock shows; nothing fires before that instant (is the clock right?)");
+            tracing::warn!(planned_through = %cursor, %now, "{}", ClockDoubt::Behind.explain());
         }
         let now = now.max(cursor);
         let opened = self.open_past(&loaded, &changes, cursor, now, &parse);

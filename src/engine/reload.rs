@@ -9,8 +9,14 @@ use super::timetable::Timetable;
 use super::versions::{self, Change};
 use super::{Engine, EngineError, JobSet};
 use crate::config::definition;
+use crate::domain::attempt::head;
 use crate::domain::job::JobName;
 use crate::store::{Event, LoadedVersion, Plan, StoreError};
+
+/// How much of a refusal is kept with its event: the log has all of it.
+const FAULTS_KEPT: usize = 5;
+/// In bytes.
+const FAULT_LENGTH: usize = 512;
 
 /// What a reload changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,9 +70,12 @@ impl Engine {
         let difference = self.write_versions(&next, now, by).await?;
         self.client = client;
         self.jobs = Arc::new(next);
+        // Before those that are no longer used are forgotten.
+        for (workspace, key) in self.permits.free_all_keys() {
+            self.note_freed(&workspace, &key, "a reload");
+        }
         self.permits.configure(&self.jobs);
         self.lines.configure(self.jobs.clone());
-        self.permits.free_all_keys();
         self.timetable = Timetable::new(self.jobs.jobs.values(), now);
         self.stray = true;
         Ok(difference)
@@ -86,16 +95,29 @@ impl Engine {
         self.watch.believed(now)
     }
 
-    /// Records that a configuration was refused; the running one stays.
+    /// Records that a configuration was refused, and the first of what is wrong with it; the running one
+    /// stays.
     ///
     /// # Errors
     /// Where the ledger fails.
-    pub async fn record_refused_reload(&self, actor: &str) -> Result<(), StoreError> {
+    pub async fn record_refused_reload(
+        &self,
+        actor: &str,
+        faults: &[String],
+        omitted: usize,
+    ) -> Result<(), StoreError> {
+        let redactor = self.redactor();
+        let first: Vec<String> = faults
+            .iter()
+            .take(FAULTS_KEPT)
+            .map(|fault| head(&redactor.redact(fault), FAULT_LENGTH).to_owned())
+            .collect();
+        let errors = faults.len() + omitted;
         let event = Event {
             at: self.clock.now(),
             kind: "reload_failed",
             actor: actor.to_owned(),
-            detail: "{}".to_owned(),
+            detail: serde_json::json!({ "errors": errors, "first": first }).to_string(),
         };
         self.ledger.record(event).await
     }

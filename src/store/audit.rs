@@ -14,7 +14,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteRow};
 use sqlx::{ConnectOptions, Row, SqliteConnection};
 
 use crate::domain::outcome::Outcome;
-use crate::domain::run::{Reason, RunState, Trigger};
+use crate::domain::run::{Ahead, Reason, RunState, Trigger};
 
 /// No name of a job sorts after it.
 const END_OF_NAMES: &str = "\u{10FFFF}";
@@ -126,6 +126,8 @@ pub struct AuditedRun {
     pub definition_hash: String,
     /// Attempts opened, by the run's own count.
     pub attempts: i64,
+    /// What the row is worth that a clock which was ahead had planned.
+    pub ahead: Option<Word<Ahead>>,
     /// Those that were not throttled, by the run's own count.
     pub counted: i64,
     /// The rows of `attempts`, by number.
@@ -282,7 +284,7 @@ impl AuditReader {
             "SELECT r.id, r.job, r.trigger, r.scheduled_us, r.state, r.reason, r.definition_hash,
                     r.attempts, r.counted, a.attempt, a.outcome, a.unknown_reason,
                     a.finished_us IS NOT NULL, a.request <> '' AND a.request_bytes > 0,
-                    r.due_us
+                    r.due_us, r.ahead
              FROM runs r LEFT JOIN attempts a ON a.run_id = r.id
              WHERE r.job >= $1 AND r.job < $2
              ORDER BY r.job, r.scheduled_us, r.id, a.attempt",
@@ -413,6 +415,7 @@ impl JobHistory {
 
 fn run(row: &SqliteRow) -> Result<AuditedRun, sqlx::Error> {
     let reason: Option<&str> = row.try_get(5)?;
+    let ahead: Option<&str> = row.try_get(15)?;
     Ok(AuditedRun {
         id: row.try_get(0)?,
         job: row.try_get(1)?,
@@ -423,6 +426,7 @@ fn run(row: &SqliteRow) -> Result<AuditedRun, sqlx::Error> {
         reason: reason.map(|reason| Word::read(reason, Reason::parse)),
         definition_hash: row.try_get(6)?,
         attempts: row.try_get(7)?,
+        ahead: ahead.map(|ahead| Word::read(ahead, Ahead::parse)),
         counted: row.try_get(8)?,
         rows: Vec::new(),
     })

@@ -20,6 +20,7 @@ use super::lock::{self, LedgerLock};
 use super::orders::{Order, Ordered};
 use super::plan::Plan;
 use super::reader::Reader;
+use super::rewind::{Rewind, Rewound};
 use super::versions::Event;
 use super::writer::{self, Answer, Operation, Pending};
 use crate::domain::run::RunId;
@@ -118,6 +119,14 @@ impl Ledger {
     pub async fn order(&self, order: Order) -> Result<Ordered, StoreError> {
         match self.write(Operation::Order(Box::new(order))).await? {
             Answer::Ordered(ordered) => Ok(ordered),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Takes the planning back to an instant that it had passed, or a part of the way.
+    pub async fn rewind(&self, rewind: Rewind) -> Result<Rewound, StoreError> {
+        match self.write(Operation::Rewind(Box::new(rewind))).await? {
+            Answer::Rewound(rewound) => Ok(rewound),
             _ => Err(unexpected()),
         }
     }

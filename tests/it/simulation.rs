@@ -7,8 +7,7 @@
 //! `FUNCRON_SIM_SEEDS=n` through any number.
 //!
 //! What it cannot see: whether a commit is synced, since a simulated crash loses a process and no
-//! page of a file; and what a start right after a clock was set ahead cannot know: how old the last
-//! minute's calls are (the quota of that minute is not checked).
+//! page of a file.
 //!
 //! It is itself tested by the faults of `tests/mutants/`, each of which it must notice.
 //! On 2026-11-24 all of these were noticed, the last of them by seed 51:

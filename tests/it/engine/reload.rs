@@ -141,11 +141,11 @@ fn a_refused_reload_changes_nothing() {
     // Gone after the configuration was read, and before the client is made.
     std::fs::remove_file(&ca_file).unwrap();
     let refused = house
-        .run(async |engine| engine.reload(next, "test").await)
+        .run(async |engine| engine.reload(next, "test", &[]).await)
         .unwrap_err();
     assert!(refused.to_string().contains("ca.pem"), "{refused}");
     house
-        .run(async |engine| engine.record_refused_reload("test").await)
+        .run(async |engine| engine.record_refused_reload("test", &[], 0).await)
         .unwrap();
     let after = house
         .texts("SELECT definition_hash || from_us || coalesce(until_us, '') FROM job_versions");

@@ -201,7 +201,7 @@ async fn a_call_whose_row_does_not_fit_is_not_made_until_it_does() {
         .await;
     disk.fill();
     daemon
-        .said("an attempt cannot be recorded, so it is not made")
+        .said("the ledger fails, so an attempt is not made")
         .await;
     daemon
         .said("nothing is fired while the ledger fails: trying whether the ledger can be written: the disk is full")

@@ -105,8 +105,8 @@ pub(crate) fn check(world: &World, facts: &Facts, seen: &[Seen], faults: &mut Fa
     no_job_calls_twice_at_once(seen, faults);
     let by_key = |seen: &Seen| (seen.key.clone(), seen.limits.0);
     let by_workspace = |seen: &Seen| (seen.workspace.clone(), seen.limits.1);
-    quota(world, seen, by_key, faults);
-    quota(world, seen, by_workspace, faults);
+    quota(seen, by_key, faults);
+    quota(seen, by_workspace, faults);
 }
 
 fn calls_have_their_row(
@@ -333,26 +333,17 @@ fn no_job_calls_twice_at_once(seen: &[Seen], faults: &mut Faults) {
 }
 
 /// No minute of arrivals holds more calls than the limit that stood when its last one was begun.
-fn quota(
-    world: &World,
-    seen: &[Seen],
-    whose: impl Fn(&Seen) -> (String, u64),
-    faults: &mut Faults,
-) {
+fn quota(seen: &[Seen], whose: impl Fn(&Seen) -> (String, u64), faults: &mut Faults) {
     let minute = Duration::from_secs(60);
-    let misled = |call: &Seen| {
-        let mut starts = world.misled.iter();
-        starts.any(|start| *start <= call.begun && call.begun <= *start + minute + minute)
-    };
-    let mut of: HashMap<String, Vec<(Duration, u64, bool)>> = HashMap::new();
+    let mut of: HashMap<String, Vec<Duration>> = HashMap::new();
     for call in seen {
         let (owner, limit) = whose(call);
         if let Some(arrived) = call.arrived {
             let earlier = of.entry(owner.clone()).or_default();
             let within = |at: Duration| at + minute > arrived && at <= arrived;
-            let count = 1 + earlier.iter().filter(|(at, ..)| within(*at)).count() as u64;
-            earlier.push((arrived, limit, misled(call)));
-            faults.unless(count <= limit || misled(call), "G5", || {
+            let count = 1 + earlier.iter().filter(|at| within(**at)).count() as u64;
+            earlier.push(arrived);
+            faults.unless(count <= limit, "G5", || {
                 format!("{count} calls of {owner} in a minute, {limit} are allowed: {call:?}")
             });
         }

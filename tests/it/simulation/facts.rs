@@ -50,7 +50,9 @@ async fn connect(path: &Path) -> SqliteConnection {
 /// Everything, in an order that does not depend on random ids.
 pub(crate) async fn read(path: &Path) -> Facts {
     let mut connection = connect(path).await;
-    let runs = sqlx::query_as("SELECT * FROM runs ORDER BY scheduled_us, job, trigger");
+    let runs = sqlx::query_as(
+        "SELECT * FROM runs WHERE ahead IS NOT 'void' ORDER BY scheduled_us, job, trigger",
+    );
     let runs = runs.fetch_all(&mut connection).await.unwrap();
     let attempts = sqlx::query_as("SELECT * FROM attempts ORDER BY opened_us, run_id, attempt");
     let attempts = attempts.fetch_all(&mut connection).await.unwrap();

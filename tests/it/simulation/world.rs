@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use tokio::runtime::Builder;
 
 use super::chance::Chance;
-use super::disk::Mischief;
+use super::disk::{Mischief, is_the_disks};
 use super::facts;
 use super::jobs::{Setup, Spec};
 use super::server::{Server, Witness};
@@ -45,12 +45,8 @@ pub(crate) struct World {
     pub(crate) unwell: Vec<(Timestamp, Timestamp)>,
     /// Spans of wall time that were lived through twice.
     pub(crate) set_back: Vec<(Timestamp, Timestamp)>,
-    /// Monotonic instants of starts that cannot know how long ago the last calls were, because the
-    /// wall clock was set forward shortly before.
-    pub(crate) misled: Vec<Duration>,
     /// Spans of monotonic time in which the daemon was being stopped.
     pub(crate) stops: Vec<(Duration, Duration)>,
-    last_forward: Option<Duration>,
     /// The latest that the wall clock ever showed.
     latest: Timestamp,
     /// The last wall time at which a step did its work.
@@ -97,9 +93,7 @@ impl World {
             cut_off: HashSet::new(),
             unwell: Vec::new(),
             set_back: Vec::new(),
-            misled: Vec::new(),
             stops: Vec::new(),
-            last_forward: None,
             latest: start,
             well_at: start,
             pace,
@@ -224,11 +218,6 @@ impl World {
 
     /// `None`: the disk did not let it start, or the process died in the attempt.
     fn start(&mut self) -> Option<Daemon> {
-        let now = self.clock.monotonic();
-        let shortly = Duration::from_secs(62);
-        if self.last_forward.is_some_and(|step| step + shortly > now) {
-            self.misled.push(now);
-        }
         self.mischief.revive();
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let (path, clock) = (self.ledger_path(), self.clock.clone());
@@ -253,7 +242,7 @@ impl World {
             }
             Ok(Err(error)) => {
                 assert!(
-                    error.is_transient(),
+                    is_the_disks(&error),
                     "seed {}: a start failed: {error}",
                     self.seed
                 );
@@ -368,9 +357,7 @@ impl World {
         let margin = Duration::from_secs(180);
         self.unwell
             .push((before.min(after) - margin, before.max(after) + margin));
-        if ahead {
-            self.last_forward = Some(self.clock.monotonic());
-        } else {
+        if !ahead {
             self.set_back.push((after - margin, before + margin));
         }
         self.latest = self.latest.max(after);

@@ -4,6 +4,7 @@ pub(crate) mod daemon;
 pub(crate) mod hostile;
 pub(crate) mod house;
 pub(crate) mod ledger;
+pub(crate) mod lines;
 pub(crate) mod proxy;
 pub(crate) mod raw_server;
 pub(crate) mod remote;

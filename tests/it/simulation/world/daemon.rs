@@ -6,7 +6,7 @@ use funcron::engine::{Engine, Step};
 use funcron::store::{Held, Ledger};
 use tokio::runtime::Runtime;
 
-use super::World;
+use super::{World, is_the_disks};
 
 /// More steps at one instant are a hot loop.
 const MOST_STEPS: u32 = 2_000;
@@ -156,7 +156,7 @@ async fn step_until(
         Ok(step) => step,
         Err(error) => {
             assert!(
-                error.is_transient(),
+                is_the_disks(&error),
                 "seed {}: a step failed: {error}",
                 world.seed
             );
