@@ -226,7 +226,7 @@ impl House {
         let mut daemon = self.daemon.take().expect("a daemon is running");
         let runtime = daemon.runtime;
         runtime.block_on(patiently("stopping", async {
-            daemon.engine.stop(drain).await;
+            daemon.engine.stop(tokio::time::sleep(drain)).await;
             drop(daemon.engine);
             daemon.held.release(daemon.ledger).await;
             // The connections of the pool that went with the client.
