@@ -187,10 +187,7 @@ fn slips_of_the_finger_are_understood() {
         (&["history", "--since", "24"], "24h or 24d"),
         (&["history", "--label", "team"], "KEY=VALUE"),
         (&["history", "-o", "yaml"], "table, json, jsonl, csv"),
-        (
-            &["next", "job", "--expr", "* * * * *"],
-            "cannot be used with",
-        ),
+        (&["next", "Job", "--expr", "* * * * *"], "no name of a job"),
         (&[], "Usage: funcron"),
     ] {
         let words = place.run(arguments).refused(2);
