@@ -27,10 +27,10 @@ pub(super) struct Budget {
 }
 
 impl Default for Budget {
-    /// A million values: some 25,000 full jobs.
+    /// Four million values: 40 for each of 100,000 jobs.
     fn default() -> Self {
         Self {
-            nodes: 1_000_000,
+            nodes: 4_000_000,
             bytes: 32 << 20,
         }
     }

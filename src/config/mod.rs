@@ -204,7 +204,7 @@ struct Loader {
     workspaces: Vec<(At<String>, Key<raw::Workspace>)>,
     calendars: Calendars,
     /// With their number in their own file.
-    jobs: Vec<(usize, At<raw::Job>)>,
+    jobs: Vec<(usize, Box<At<raw::Job>>)>,
 }
 
 impl Loader {
@@ -254,7 +254,7 @@ impl Loader {
         let mut schedules = Vec::with_capacity(made.len());
         let mut built_in = Vec::with_capacity(made.len());
         for made in made {
-            config.jobs.push(Arc::new(made.job));
+            config.jobs.push(made.job);
             schedules.push(made.schedule_at);
             built_in.push(made.built_in);
         }
@@ -422,7 +422,7 @@ impl Loader {
             if maker.is_exhausted() {
                 break;
             }
-            made.extend(maker.make(index, raw));
+            made.extend(maker.make(index, *raw));
         }
         if made.len() == all && !maker.report.has_errors() {
             let used = made.iter().map(|made| &made.job.workspace);

@@ -194,3 +194,28 @@ fn slips_of_the_finger_are_understood() {
         assert!(words.contains(said), "{arguments:?}: {words}");
     }
 }
+
+/// What minijinja compiles of one takes ten kilobytes; the promise is 300 MB for any file.
+#[test]
+fn fifty_thousand_templates_are_checked_within_the_memory_promised() {
+    let place = Place::new();
+    let templates: String = (0..50_000)
+        .map(|n| format!("        - \"{{{{ {n} }}}}\"\n"))
+        .collect();
+    place.write(
+        "jobs.yaml",
+        format!(
+            "version: 1\nworkspaces:\n  prod: {{ site: cn1, api_key: {{ env: K }} }}\njobs:\n  - name: a\n    workspace: prod\n    func_id: a__b.c\n    schedule: '@manual'\n    kwargs:\n      list:\n{templates}"
+        ),
+    );
+    let program = assert_cmd::cargo::cargo_bin!("funcron");
+    let limited = "ulimit -d 300000; exec \"$0\" validate -q";
+    let ended = std::process::Command::new("sh")
+        .args(["-c", limited])
+        .arg(program)
+        .current_dir(place.dir.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(0), "{said}");
+}

@@ -42,8 +42,13 @@ fn nesting_is_refused_at_its_limit_through_aliases_too() {
 }
 
 #[test]
-fn a_million_values_and_large_defaults_times_many_jobs_are_refused() {
-    let refused = first_refusal(&format!("jobs: [{}]", "1,".repeat(1_000_001)));
+fn millions_of_values_and_large_defaults_times_many_jobs_are_refused() {
+    let text = format!(
+        "x: &x [{}]\njobs: [{}]",
+        "1,".repeat(2_000),
+        "*x,".repeat(2_000)
+    );
+    let refused = first_refusal(&text);
     assert!(refused.contains("grows beyond"), "{refused}");
 
     let jobs = "{name: x},".repeat(10_000);
@@ -51,16 +56,16 @@ fn a_million_values_and_large_defaults_times_many_jobs_are_refused() {
     let refused = first_refusal(&format!("defaults: {defaults}\njobs: [{jobs}]"));
     assert!(refused.contains("these defaults grow beyond"), "{refused}");
 
-    let refused = first_refusal(&format!("jobs: [{}]", "{},".repeat(20_001)));
+    let refused = first_refusal(&format!("jobs: [{}]", "{},".repeat(100_001)));
     assert!(
-        refused.contains("20001 jobs are more than 20000"),
+        refused.contains("100001 jobs are more than 100000"),
         "{refused}"
     );
 
-    let many = "'@daily',".repeat(60_000);
-    let text = format!("{HEAD}jobs:\n  - {{name: a, func_id: a__b.c, schedule: [{many}]}}");
+    let many = "      - '@daily'\n".repeat(300_001);
+    let text = format!("{HEAD}jobs:\n  - name: a\n    func_id: a__b.c\n    schedule:\n{many}");
     let refused = first_refusal(&text);
-    assert!(refused.contains("more than 50000 schedules"), "{refused}");
+    assert!(refused.contains("more than 300000 schedules"), "{refused}");
 }
 
 #[test]

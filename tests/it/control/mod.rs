@@ -19,6 +19,7 @@ mod pause;
 mod replay;
 mod socket;
 mod trigger;
+mod withdrawn;
 
 fn name(job: &str) -> JobName {
     JobName::parse(job).unwrap()
