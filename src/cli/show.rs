@@ -62,17 +62,7 @@ fn none(id: &str) -> Failure {
 fn one_run(run: &RunDetail, printer: &mut Printer, is_verbose: bool) -> Result<(), Failure> {
     match printer.format() {
         Format::Table => page::print(run, printer, is_verbose)?,
-        Format::Json => printer.document(&object(run))?,
-        Format::Jsonl | Format::Csv => {
-            let object = object(run);
-            let columns: Vec<&str> = object
-                .as_object()
-                .into_iter()
-                .flat_map(|map| map.keys())
-                .map(String::as_str)
-                .collect();
-            printer.all_records(&columns, [&object])?;
-        }
+        Format::Json | Format::Jsonl | Format::Csv => printer.one_record(&object(run))?,
     }
     Ok(())
 }

@@ -219,3 +219,35 @@ fn fifty_thousand_templates_are_checked_within_the_memory_promised() {
     let said = String::from_utf8_lossy(&ended.stderr);
     assert_eq!(ended.status.code(), Some(0), "{said}");
 }
+
+#[tokio::test]
+async fn where_no_socket_could_be_that_is_said_and_the_status_comes_from_the_ledger() {
+    let place = Place::new();
+    sample(&place).await;
+    let url = place.url();
+    let run = |arguments: &[&str]| -> Ended {
+        let mut command = place.command(&["--database", &url]);
+        for name in ["RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR"] {
+            command.env_remove(name);
+        }
+        command.args(arguments).output().unwrap().into()
+    };
+    // On a machine with an installed daemon there is a place, and another sentence.
+    if std::path::Path::new("/run/funcron").exists() {
+        return;
+    }
+    let paused = run(&["pause", "--all"]).refused(4);
+    assert!(
+        paused.contains("--socket PATH or $FUNCRON_SOCKET"),
+        "{paused}"
+    );
+    let status = run(&["status", "-o", "csv"]);
+    assert_eq!(status.code, 4);
+    assert!(
+        status
+            .out
+            .starts_with("running,holder,ledger,planned_through\r\nfalse,,"),
+        "{}",
+        status.out
+    );
+}
