@@ -27,10 +27,10 @@ pub(super) struct Budget {
 }
 
 impl Default for Budget {
-    /// Four million values: 40 for each of 100,000 jobs.
+    /// Two million values: 20 for each of 100,000 jobs.
     fn default() -> Self {
         Self {
-            nodes: 4_000_000,
+            nodes: 2_000_000,
             bytes: 32 << 20,
         }
     }

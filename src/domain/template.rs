@@ -44,7 +44,8 @@ const PREVIOUS_SUCCESS: &str = "previous_success_at";
 #[derive(Clone, Debug)]
 pub struct KwargsTemplate {
     source: Arc<Json>,
-    node: Arc<Node>,
+    /// `None`: there is no template in it, and the source is what is sent.
+    node: Option<Arc<Node>>,
 }
 
 /// What is wrong with a template.
@@ -145,15 +146,15 @@ impl KwargsTemplate {
         }
         Ok(Self {
             source: Arc::new(kwargs.clone()),
-            node: Arc::new(node),
+            node: (!matches!(node, Node::Plain(_))).then(|| Arc::new(node)),
         })
     }
 
     /// Kwargs that are sent as they are, whatever they look like: those of a recorded request.
     pub fn literal(kwargs: Json) -> Self {
         Self {
-            node: Arc::new(Node::Plain(kwargs.clone())),
             source: Arc::new(kwargs),
+            node: None,
         }
     }
 
@@ -163,15 +164,17 @@ impl KwargsTemplate {
     ///
     /// What only the real values can show: a shift out of the calendar, a string too long.
     pub fn render(&self, context: &TemplateContext) -> Result<Json, TemplateError> {
-        match &*self.node {
-            Node::Plain(json) => Ok(json.clone()),
-            node => render(node, &values(context), &mut String::new()),
+        match &self.node {
+            None => Ok(Json::clone(&self.source)),
+            Some(node) => render(node, &values(context), &mut String::new()),
         }
     }
 
     /// Whether `previous_success_at` occurs: only then is the ledger asked for it.
     pub fn uses_previous_success(&self) -> bool {
-        self.node.uses_previous_success()
+        self.node
+            .as_ref()
+            .is_some_and(|node| node.uses_previous_success())
     }
 
     /// The kwargs as they were written.

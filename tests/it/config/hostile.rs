@@ -45,8 +45,8 @@ fn nesting_is_refused_at_its_limit_through_aliases_too() {
 fn millions_of_values_and_large_defaults_times_many_jobs_are_refused() {
     let text = format!(
         "x: &x [{}]\njobs: [{}]",
-        "1,".repeat(2_000),
-        "*x,".repeat(2_000)
+        "1,".repeat(1_500),
+        "*x,".repeat(1_500)
     );
     let refused = first_refusal(&text);
     assert!(refused.contains("grows beyond"), "{refused}");
