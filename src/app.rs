@@ -6,13 +6,12 @@
 
 use std::path::PathBuf;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::{self, ConfigErrors, DatabaseUrl, Unresolved};
-use crate::engine::{Driver, Engine, EngineError, Poke};
+use crate::engine::{Driver, Engine, EngineError};
 use crate::guance::ClientError;
 use crate::store::{Event, Held, Ledger, StoreError, StoreErrorKind};
 use crate::web::{self, Answer, Ask, Asked};
@@ -20,12 +19,16 @@ use crate::web::{self, Answer, Ask, Asked};
 mod control;
 mod notify;
 mod reload;
+mod signals;
 mod watch;
 
 use control::Control;
 use notify::Systemd;
 use reload::Wanted;
+use signals::Signals;
 use watch::Watch;
+
+pub use signals::Stop;
 
 /// What a daemon is started with.
 #[derive(Clone, Debug)]
@@ -106,18 +109,18 @@ impl AppError {
     }
 }
 
-/// Runs a daemon until SIGTERM or SIGINT.
+/// Runs a daemon until SIGTERM or SIGINT; a second one cuts off the calls that the first waits for.
 ///
 /// # Errors
 /// See [`AppError`]. Errors of a later reload are logged, and the daemon goes on.
 pub async fn run(options: Options) -> Result<(), AppError> {
     let mut signals = Signals::listen().map_err(AppError::Signals)?;
-    let stop = CancellationToken::new();
-    let daemon = Daemon::start(options, Clock::system()).await?;
+    let (stop, clock) = (Stop::default(), Clock::system());
+    let daemon = Daemon::start(options, clock.clone()).await?;
     let listener = tokio::spawn({
         let (stop, wanted) = (stop.clone(), daemon.wanted.clone());
         let poke = daemon.driver.poke.clone();
-        async move { signals.forward(&stop, &wanted, &poke).await }
+        async move { signals.forward(&stop, &wanted, &poke, &clock).await }
     });
     daemon.serve(&stop).await;
     listener.abort();
@@ -126,36 +129,6 @@ pub async fn run(options: Options) -> Result<(), AppError> {
 
 /// Requests that are heard between two steps, at most: a flood of them must not hold up calls.
 const HEARD: usize = 32;
-
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
-}
-
-impl Signals {
-    fn listen() -> std::io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    /// Turns signals into levels: an early one is not lost.
-    async fn forward(&mut self, stop: &CancellationToken, wanted: &Wanted, poke: &Poke) {
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => stop.cancel(),
-                _ = self.interrupt.recv() => stop.cancel(),
-                _ = self.hangup.recv() => {
-                    wanted.by_signal();
-                    poke.poke();
-                }
-            }
-        }
-    }
-}
 
 /// A daemon that holds its ledger.
 #[derive(Debug)]
@@ -226,13 +199,13 @@ impl Daemon {
     }
 
     /// Schedules until `stop`, then drains and lets the ledger go.
-    pub async fn serve(mut self, stop: &CancellationToken) {
+    pub async fn serve(mut self, stop: &Stop) {
         self.systemd.ready();
         tracing::info!("ready: scheduling");
-        while !stop.is_cancelled() {
+        while !stop.begun.is_cancelled() {
             let systemd = &mut self.systemd;
             self.driver
-                .drive(&mut self.engine, stop, |step| systemd.observe(step))
+                .drive(&mut self.engine, &stop.begun, |step| systemd.observe(step))
                 .await;
             if let Some(actor) = self.wanted.take() {
                 // Said in the log, which is where whoever sends a signal looks.
@@ -240,7 +213,7 @@ impl Daemon {
             }
             self.hear().await;
         }
-        self.stop().await;
+        self.stop(&stop.at_once).await;
     }
 
     /// Carries out what was asked at the socket.
@@ -262,14 +235,20 @@ impl Daemon {
         self.driver.poke.poke();
     }
 
-    async fn stop(mut self) {
+    async fn stop(mut self, at_once: &CancellationToken) {
         self.systemd.stopping();
         // Nothing is heard from here on; what still waits is told that the daemon stops.
         self.asked.close();
         while self.asked.try_recv().is_ok() {}
         self.control.close().await;
-        tracing::info!(drain = ?self.drain, "stopping: no new calls, those under way are waited for");
-        self.engine.stop(self.drain).await;
+        tracing::info!(drain = ?self.drain, "stopping: no new calls, those under way are waited for; a second signal (Ctrl-C, SIGTERM) stops at once");
+        let patience = async {
+            tokio::select! {
+                () = tokio::time::sleep(self.drain) => tracing::warn!("the drain's time is over"),
+                () = at_once.cancelled() => tracing::warn!("told to stop at once"),
+            }
+        };
+        self.engine.stop(patience).await;
         let event = Event {
             at: self.clock.now(),
             kind: "stop",

@@ -23,5 +23,5 @@ mod verify;
 mod zone;
 
 pub use definition::{Definition, Unreadable};
-pub use report::{Finding, Findings, LISTED, Report};
-pub use verify::{AuditError, Circumstances, verify};
+pub use report::{Finding, Findings, Hear, LISTED, List, Report};
+pub use verify::{AuditError, Circumstances, verify, verify_aloud};

@@ -8,7 +8,7 @@ use std::iter::Peekable;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::report::{Finding, Report, timestamp};
+use super::report::{Finding, Hear, List, Noted, Report, timestamp};
 use super::run_rules;
 use super::scanner::{Tick, TickKind};
 use super::timeline::{Interval, Timeline, short};
@@ -37,9 +37,27 @@ pub async fn verify(
     reader: &mut AuditReader,
     circumstances: Circumstances<'_>,
 ) -> Result<Report, AuditError> {
-    let mut report = Report::default();
-    let horizon_us = horizon(reader.prunes().await?, &mut report);
-    report.pruned_before = horizon_us.map(timestamp);
+    audit(reader, circumstances, Noted::new(None)).await
+}
+
+/// The same, and `hear` is told every finding as it is made, those beyond
+/// [`LISTED`](super::LISTED) too.
+pub async fn verify_aloud<'h>(
+    reader: &mut AuditReader,
+    circumstances: Circumstances<'_>,
+    hear: &'h mut Hear<'h>,
+) -> Result<Report, AuditError> {
+    audit(reader, circumstances, Noted::new(Some(hear))).await
+}
+
+async fn audit(
+    reader: &mut AuditReader,
+    circumstances: Circumstances<'_>,
+    mut noted: Noted<'_>,
+) -> Result<Report, AuditError> {
+    let horizon_us = horizon(reader.prunes().await?, &mut noted);
+    noted.report.pruned_before = horizon_us.map(timestamp);
+    noted.report.unplanned_spans = reader.unplanned_spans().await?;
     let mut first = String::new();
     loop {
         let names = reader.names(&first, JOBS_AT_ONCE + 1).await?;
@@ -50,7 +68,7 @@ pub async fn verify(
             end.as_deref(),
             horizon_us,
             circumstances,
-            &mut report,
+            &mut noted,
         )
         .await?;
         match end {
@@ -58,8 +76,8 @@ pub async fn verify(
             None => break,
         }
     }
-    orphans(reader, &mut report).await?;
-    Ok(report)
+    orphans(reader, &mut noted).await?;
+    Ok(noted.report)
 }
 
 /// Audits the jobs whose names lie in `[first, end)`.
@@ -69,21 +87,21 @@ async fn jobs(
     end: Option<&str>,
     horizon_us: Option<i64>,
     circumstances: Circumstances<'_>,
-    report: &mut Report,
+    noted: &mut Noted<'_>,
 ) -> Result<(), ReadError> {
     let mut histories = reader.histories(first, end).await?.into_iter().peekable();
     let mut runs = reader.runs(first, end);
     let mut run = runs.next().await?;
     while let Some(history) = next_job(&mut histories, run.as_ref()) {
-        let timeline = Timeline::new(&history, horizon_us, &mut report.inconsistent);
-        report.jobs += 1;
-        widen(&mut report.span, timeline.span());
+        let timeline = Timeline::new(&history, horizon_us, noted);
+        noted.report.jobs += 1;
+        widen(&mut noted.report.span, timeline.span());
         let mut audit = JobAudit::new(&history.job, &timeline, horizon_us, circumstances);
         while let Some(of_job) = run.take_if(|run| run.job == history.job) {
-            audit.run(&of_job, report);
+            audit.run(&of_job, noted);
             run = runs.next().await?;
         }
-        audit.finish(report);
+        audit.finish(noted);
     }
     Ok(())
 }
@@ -101,7 +119,7 @@ fn next_job(
 }
 
 /// The latest instant before which a prune took runs.
-fn horizon(prunes: Vec<String>, report: &mut Report) -> Option<i64> {
+fn horizon(prunes: Vec<String>, noted: &mut Noted<'_>) -> Option<i64> {
     let mut latest = None;
     for detail in prunes {
         let before = serde_json::from_str::<Value>(&detail)
@@ -109,7 +127,7 @@ fn horizon(prunes: Vec<String>, report: &mut Report) -> Option<i64> {
             .and_then(|detail| detail["before_us"].as_i64());
         match before {
             Some(before) => latest = latest.max(Some(before)),
-            None => report.inconsistent.add(|| Finding {
+            None => noted.add(List::Inconsistent, || Finding {
                 job: None,
                 scheduled_at: None,
                 run_id: None,
@@ -126,23 +144,21 @@ fn widen(span: &mut Option<(Timestamp, Timestamp)>, by: Option<(i64, i64)>) {
     }
 }
 
-async fn orphans(reader: &mut AuditReader, report: &mut Report) -> Result<(), ReadError> {
-    let (total, first) = reader.orphans(super::LISTED).await?;
-    report.attempts += total;
-    let unlisted = total - first.len() as u64;
-    for orphan in first {
-        report.inconsistent.add(|| Finding {
-            job: None,
-            scheduled_at: Some(timestamp(orphan.opened_us)),
-            what: format!(
-                "attempt {} called {}, and its run is not there",
-                orphan.attempt, orphan.func_id
-            ),
-            run_id: Some(orphan.run_id),
-        });
-    }
-    report.inconsistent.total += unlisted;
-    Ok(())
+async fn orphans(reader: &mut AuditReader, noted: &mut Noted<'_>) -> Result<(), ReadError> {
+    reader
+        .orphans(|orphan| {
+            noted.report.attempts += 1;
+            noted.add(List::Inconsistent, || Finding {
+                job: None,
+                scheduled_at: Some(timestamp(orphan.opened_us)),
+                what: format!(
+                    "attempt {} called {}, and its run is not there",
+                    orphan.attempt, orphan.func_id
+                ),
+                run_id: Some(orphan.run_id),
+            });
+        })
+        .await
 }
 
 /// The join of one job's ticks with its runs.
@@ -179,36 +195,36 @@ impl<'t, 'h> JobAudit<'t, 'h> {
         }
     }
 
-    fn run(&mut self, run: &AuditedRun, report: &mut Report) {
-        report.runs += 1;
-        report.attempts += run.rows.len() as u64;
+    fn run(&mut self, run: &AuditedRun, noted: &mut Noted<'_>) {
+        noted.report.runs += 1;
+        noted.report.attempts += run.rows.len() as u64;
         let pruned = self.horizon_us.is_some_and(|us| run.scheduled_us < us);
         for what in run_rules::faults(run, pruned) {
-            report.inconsistent.add(|| self.finding(run, what));
+            noted.add(List::Inconsistent, || self.finding(run, what));
         }
         if run.state == Word::Known(RunState::Running) && !self.circumstances.daemon_alive {
             let what = "it is `running`, and no daemon lives to end it".to_owned();
-            report.unfinished.add(|| self.finding(run, what));
+            noted.add(List::Unfinished, || self.finding(run, what));
         }
         if !pruned && !self.timeline.knows(&run.definition_hash) {
             let hash = short(&run.definition_hash);
             let what = format!("its definition {hash} is none that the job ever had");
-            report.inconsistent.add(|| self.finding(run, what));
+            noted.add(List::Inconsistent, || self.finding(run, what));
         }
         let has_tick = matches!(
             run.trigger,
             Word::Known(Trigger::Schedule | Trigger::Catchup)
         );
         if has_tick && !pruned && ahead(run) != Some(Ahead::Void) {
-            self.place(run, report);
+            self.place(run, noted);
         }
     }
 
     /// Finds the tick of a run that says it has one.
-    fn place(&mut self, run: &AuditedRun, report: &mut Report) {
+    fn place(&mut self, run: &AuditedRun, noted: &mut Noted<'_>) {
         if let Some((_, first)) = self.last.as_ref().filter(|(us, _)| *us == run.scheduled_us) {
             let what = format!("the tick has a run already, {first}");
-            report.doubles.add(|| self.finding(run, what));
+            noted.add(List::Doubles, || self.finding(run, what));
             return;
         }
         self.last = Some((run.scheduled_us, run.id.clone()));
@@ -216,7 +232,7 @@ impl<'t, 'h> JobAudit<'t, 'h> {
             .current
             .is_some_and(|(tick, _)| tick.at_us < run.scheduled_us)
         {
-            self.pass(report);
+            self.pass(noted);
         }
         match self.current {
             Some((tick, interval)) if tick.at_us == run.scheduled_us => {
@@ -230,14 +246,14 @@ impl<'t, 'h> JobAudit<'t, 'h> {
                     .into_iter()
                     .chain(self.due_fault(tick, interval, run))
                 {
-                    report.inconsistent.add(|| self.finding(run, what));
+                    noted.add(List::Inconsistent, || self.finding(run, what));
                 }
             }
             // Planned before its time, it may be of another definition than the one that ruled then.
             _ if ahead(run) == Some(Ahead::Kept) => {}
             _ => {
                 if let Some(what) = self.stray(run.scheduled_us) {
-                    report.strays.add(|| self.finding(run, what));
+                    noted.add(List::Strays, || self.finding(run, what));
                 }
             }
         }
@@ -276,12 +292,12 @@ impl<'t, 'h> JobAudit<'t, 'h> {
     }
 
     /// Leaves the current tick behind: with its run, in a gap, or as a hole.
-    fn pass(&mut self, report: &mut Report) {
+    fn pass(&mut self, noted: &mut Noted<'_>) {
         if let Some((tick, interval)) = self.current {
             let is_due = self.met || !self.timeline.is_in_gap(tick.at_us);
-            report.ticks += u64::from(is_due);
+            noted.report.ticks += u64::from(is_due);
             if is_due && !self.met {
-                report.holes.add(|| Finding {
+                noted.add(List::Holes, || Finding {
                     job: Some(self.job.to_owned()),
                     scheduled_at: Some(timestamp(tick.at_us)),
                     run_id: None,
@@ -293,9 +309,9 @@ impl<'t, 'h> JobAudit<'t, 'h> {
         self.met = false;
     }
 
-    fn finish(mut self, report: &mut Report) {
+    fn finish(mut self, noted: &mut Noted<'_>) {
         while self.current.is_some() {
-            self.pass(report);
+            self.pass(noted);
         }
     }
 

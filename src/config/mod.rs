@@ -211,7 +211,7 @@ struct Loader {
     calendars: Calendars,
     ca_files: CaFiles,
     /// With their number in their own file.
-    jobs: Vec<(usize, At<raw::Job>)>,
+    jobs: Vec<(usize, Box<At<raw::Job>>)>,
 }
 
 impl Loader {
@@ -266,7 +266,7 @@ impl Loader {
         let mut schedules = Vec::with_capacity(made.len());
         let mut built_in = Vec::with_capacity(made.len());
         for made in made {
-            config.jobs.push(Arc::new(made.job));
+            config.jobs.push(made.job);
             schedules.push(made.schedule_at);
             built_in.push(made.built_in);
         }
@@ -442,7 +442,7 @@ impl Loader {
             if maker.is_exhausted() {
                 break;
             }
-            made.extend(maker.make(index, raw));
+            made.extend(maker.make(index, *raw));
         }
         if made.len() == all && !maker.report.has_errors() {
             let used = made.iter().map(|made| &made.job.workspace);

@@ -68,7 +68,7 @@ pub use cancel::Cancelled;
 pub use command::{Command, CommandError, Reply};
 pub use driver::{Driver, Poke};
 pub use jobset::JobSet;
-pub use pause::{PauseAnswer, PauseOrder, Selection};
+pub use pause::{PauseAnswer, PauseOrder, ResumeOrder, Selection};
 pub use reload::Difference;
 pub use rewind::ClockDoubt;
 pub use status::{PausedJob, RunningBackfill, Status};
@@ -124,7 +124,7 @@ pub struct Engine {
 #[derive(Debug)]
 struct Calls {
     tasks: TaskTracker,
-    /// Set when the drain's time is over.
+    /// Set when a stop waits no longer.
     abort: CancellationToken,
     /// For each call, what cuts it alone off.
     cuts: HashMap<RunId, Cut>,
@@ -229,20 +229,21 @@ impl Engine {
         }
     }
 
-    /// Stops: no new calls; waits up to `drain` for those under way, then cuts them off, which their
-    /// attempts say. Runs that wait stay `waiting` for the next start.
-    pub async fn stop(&mut self, drain: Duration) {
+    /// Stops: no new calls; waits until `patience` ends for those under way, then cuts them off, which
+    /// their attempts say. Runs that wait stay `waiting` for the next start.
+    pub async fn stop(&mut self, patience: impl Future<Output = ()>) {
         self.calls.tasks.close();
-        if tokio::time::timeout(drain, self.calls.tasks.wait())
-            .await
-            .is_err()
-        {
-            tracing::warn!(
-                in_flight = self.permits.in_flight(),
-                "the drain's time is over, calls are cut off"
-            );
-            self.calls.abort.cancel();
-            self.calls.tasks.wait().await;
+        tokio::select! {
+            biased;
+            () = self.calls.tasks.wait() => {}
+            () = patience => {
+                tracing::warn!(
+                    in_flight = self.calls.tasks.len(),
+                    "calls under way are cut off"
+                );
+                self.calls.abort.cancel();
+                self.calls.tasks.wait().await;
+            }
         }
         self.take_in_ended();
         if let Err(error) = self.tell_news(self.clock.now()).await {

@@ -203,6 +203,15 @@ impl AuditReader {
             .map_err(reading("events"))
     }
 
+    /// How many spans of the past are still to be planned.
+    pub async fn unplanned_spans(&mut self) -> Result<u64, ReadError> {
+        let spans: i64 = sqlx::query_scalar("SELECT count(*) FROM gaps")
+            .fetch_one(&mut self.connection)
+            .await
+            .map_err(reading("gaps"))?;
+        Ok(spans.unsigned_abs())
+    }
+
     /// Up to `limit` names of jobs from `first` on, in order, from all tables but `runs`.
     pub async fn names(&mut self, first: &str, limit: u32) -> Result<Vec<String>, ReadError> {
         sqlx::query_scalar(
@@ -295,23 +304,19 @@ impl AuditReader {
         AuditedRuns { rows, next: None }
     }
 
-    /// The attempts whose runs are not there: how many, and the first of them.
-    pub async fn orphans(&mut self, limit: usize) -> Result<(u64, Vec<Orphan>), ReadError> {
+    /// Tells of every attempt whose run is not there.
+    pub async fn orphans(&mut self, mut tell: impl FnMut(Orphan)) -> Result<(), ReadError> {
         let mut rows = sqlx::query(
             "SELECT a.run_id, a.attempt, a.func_id, a.opened_us FROM attempts a
              WHERE NOT EXISTS (SELECT 1 FROM runs r WHERE r.id = a.run_id)
              ORDER BY a.run_id, a.attempt",
         )
         .fetch(&mut self.connection);
-        let (mut total, mut first) = (0, Vec::new());
         while let Some(row) = rows.next().await {
             let row = row.map_err(reading("attempts"))?;
-            total += 1;
-            if first.len() < limit {
-                first.push(orphan(&row).map_err(reading("attempts"))?);
-            }
+            tell(orphan(&row).map_err(reading("attempts"))?);
         }
-        Ok((total, first))
+        Ok(())
     }
 }
 

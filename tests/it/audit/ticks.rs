@@ -21,6 +21,7 @@ async fn a_whole_ledger_is_ok_and_the_report_says_what_was_looked_at() {
             "from": "2026-05-01T00:00:00.000Z",
             "until": "2026-05-01T01:00:00.000Z",
             "pruned_before": null,
+            "unplanned_spans": 0,
             "holes": [],
             "strays": [],
             "doubles": [],
@@ -157,6 +158,7 @@ async fn what_is_still_to_be_planned_is_no_hole() {
         ]
     );
     assert_eq!(report.ticks, 8);
+    assert_eq!(report.unplanned_spans, 2);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 use funcron::domain::workspace::WorkspaceName;
 use funcron::engine::{Command, CommandError, PauseOrder, Selection};
 
-use super::{events, name, order, pause, pause_job, resume, trigger};
+use super::{events, name, order, pause, pause_job, resume, resumption, trigger};
 use crate::support::house::{House, at, job};
 use crate::support::remote::Reply as Remote;
 
@@ -32,7 +32,10 @@ fn ticks_of_a_paused_job_are_skipped_and_resuming_fires_none_of_them() {
         events(&house, "pause"),
         [r#"a test a {"reason":"the reason","until":null}"#]
     );
-    assert_eq!(events(&house, "resume"), ["a test a {}"]);
+    assert_eq!(
+        events(&house, "resume"),
+        [r#"a test a {"reason":"the end"}"#]
+    );
 }
 
 #[test]
@@ -178,7 +181,7 @@ fn a_workspace_is_paused_with_all_of_its_jobs_and_no_others() {
     assert_eq!(house.runs("a"), ["00:01:00 success"]);
     assert_eq!(house.runs("b"), ["00:01:00 skipped/paused"]);
     let nowhere = Selection::Workspace(WorkspaceName("nowhere".into()));
-    let refused = order(&mut house, Command::Resume(nowhere));
+    let refused = order(&mut house, Command::Resume(resumption(nowhere)));
     assert!(matches!(refused, Err(CommandError::NotFound(_))));
 }
 
@@ -206,7 +209,10 @@ fn pausing_again_replaces_the_pause_and_resuming_twice_changes_nothing() {
 #[test]
 fn a_name_that_is_not_loaded_is_told_what_is_near() {
     let mut house = House::new(&[job("report", "* * * * *", "")]);
-    let refused = order(&mut house, Command::Resume(Selection::Job(name("reprot"))));
+    let refused = order(
+        &mut house,
+        Command::Resume(resumption(Selection::Job(name("reprot")))),
+    );
     match refused {
         Err(CommandError::NotFound(what)) => assert!(what.contains("`report`"), "{what}"),
         other => panic!("{other:?}"),

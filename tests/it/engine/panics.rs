@@ -76,7 +76,7 @@ fn a_panic_in_an_attempt_ends_its_run_and_frees_its_permit() {
                 assert_eq!(step.in_flight, 0, "the permit came back");
                 clock.advance(Duration::from_secs(30));
             }
-            engine.stop(Duration::ZERO).await;
+            engine.stop(std::future::ready(())).await;
             drop(engine);
             held.release(ledger).await;
         });

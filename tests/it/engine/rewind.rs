@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use funcron::engine::{ClockDoubt, Command, PauseOrder, Selection};
+use funcron::engine::{ClockDoubt, Command, PauseOrder, ResumeOrder, Selection};
 use jiff::SignedDuration;
 
 use crate::support::house::{House, at, job};
@@ -169,7 +169,10 @@ fn what_was_changed_and_paused_while_the_clock_was_ahead_holds_from_the_correcti
     live_in_the_future(&mut house, 5, |house| {
         house.reload(&jobs("5 * * * *"));
         pause(house, "b");
-        let resume = Command::Resume(selected("c"));
+        let resume = Command::Resume(ResumeOrder {
+            jobs: selected("c"),
+            reason: None,
+        });
         house
             .run(async |engine| engine.command(resume, "test").await)
             .unwrap();

@@ -14,8 +14,8 @@ const GROWS: &str = "grows beyond";
 const DEEP: &str = "nested deeper than";
 const BRACKET: &str = "too large for one bracket";
 const DEFAULTS: &str = "these defaults grow beyond";
-const SCHEDULES: &str = "more than 50000 schedules";
-const JOBS: &str = "jobs are more than 20000";
+const SCHEDULES: &str = "more than 300000 schedules";
+const JOBS: &str = "jobs are more than 100000";
 
 const HEAD: &str = "\
 workspaces: { prod: { site: cn1, api_key: { env: DF_API_KEY } } }
@@ -27,9 +27,10 @@ const LARGE: usize = 31 << 20;
 
 /// Small ones, all of them refused.
 pub(crate) fn files() -> Vec<Hostile> {
-    let million = format!("jobs: [{}]", "1,".repeat(1_000_001));
+    let row = "1,".repeat(1_500);
+    let millions = format!("x: &x [{row}]\njobs: [{}]", "*x,".repeat(1_500));
     let items = format!("jobs:\n  {}x", "- ".repeat(100_000));
-    let jobs = format!("jobs: [{}]", "{},".repeat(20_001));
+    let jobs = format!("jobs: [{}]", "{},".repeat(100_001));
     let keys = format!("[{}", "a:,".repeat(500_000));
     let entries = format!("{{{}", "a: b,\n ".repeat(500_000));
     let anchors = format!("jobs:\n  - [{}", "&a !b x,".repeat(500_000));
@@ -39,7 +40,7 @@ pub(crate) fn files() -> Vec<Hostile> {
         ("open braces", "{a: ".repeat(100_000), DEEP),
         ("items of items", items, DEEP),
         ("nested through aliases", nested_through_aliases(), DEEP),
-        ("a million values", million, GROWS),
+        ("millions of values", millions, GROWS),
         ("defaults times jobs", large_defaults(), DEFAULTS),
         ("many jobs", jobs, JOBS),
         ("many schedules", many_schedules(), SCHEDULES),
@@ -89,8 +90,8 @@ fn large_defaults() -> String {
 }
 
 fn many_schedules() -> String {
-    let many = "'@daily',".repeat(60_000);
-    format!("{HEAD}jobs:\n  - {{name: a, func_id: a__b.c, schedule: [{many}]}}")
+    let many = "      - '@daily'\n".repeat(300_001);
+    format!("{HEAD}jobs:\n  - name: a\n    func_id: a__b.c\n    schedule:\n{many}")
 }
 
 /// Five thousand jobs as JSON without a line break: large, and good.

@@ -109,7 +109,7 @@ impl Daemon {
         } = self;
         let begin = world.clock.monotonic();
         let stopped = runtime.block_on(world.attend(async move {
-            engine.stop(Duration::ZERO).await;
+            engine.stop(std::future::ready(())).await;
             drop(engine);
             held.release(ledger).await;
         }));
