@@ -32,6 +32,7 @@
 //! - `window-ignored`: Catch-up reaches back beyond `catchup_window`.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -146,9 +147,22 @@ impl Summary {
     #[expect(clippy::print_stdout, reason = "a summary is there to be read")]
     fn print(&self) {
         let years = self.simulated.as_secs_f64() / (365.25 * 86_400.0);
+        let of = |kind: &str| -> u64 {
+            let counts = self.tally.iter().filter(|(what, _)| what.starts_with(kind));
+            counts.map(|(_, count)| count).sum()
+        };
         println!(
-            "simulation: {} seeds, {years:.1} simulated years, {} runs, {} attempts",
-            self.seeds, self.runs, self.attempts
+            "simulation: {} seeds, {years:.1} simulated years, {} runs, {} attempts, {} crashes, \
+             {} orders, {} reloads, {} clock steps, {} suspends, {} failed transactions",
+            self.seeds,
+            self.runs,
+            self.attempts,
+            of("crashes"),
+            of("orders"),
+            of("reloads"),
+            of("clock steps"),
+            of("suspends"),
+            of("transactions that failed"),
         );
         for (what, count) in &self.tally {
             println!("  {count:>8}  {what}");
@@ -156,19 +170,24 @@ impl Summary {
     }
 }
 
-fn number(name: &str) -> Option<u64> {
+/// A number, or two with `..` between them: from the first up to and without the second.
+fn numbers(name: &str) -> Option<Range<u64>> {
     let text = std::env::var(name).ok()?;
-    Some(
+    let number = |text: &str| {
         text.parse()
-            .unwrap_or_else(|_| panic!("{name} is no number: {text}")),
-    )
+            .unwrap_or_else(|_| panic!("{name} is no number: {text}"))
+    };
+    Some(match text.split_once("..") {
+        Some((from, to)) => number(from)..number(to),
+        None => 0..number(&text),
+    })
 }
 
 /// The seeds to live through.
-fn seeds() -> std::ops::Range<u64> {
-    match number("FUNCRON_SIM_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..number("FUNCRON_SIM_SEEDS").unwrap_or(SEEDS),
+fn seeds() -> Range<u64> {
+    match numbers("FUNCRON_SIM_SEED") {
+        Some(seed) => seed.end..seed.end + 1,
+        None => numbers("FUNCRON_SIM_SEEDS").unwrap_or(0..SEEDS),
     }
 }
 

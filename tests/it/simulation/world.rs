@@ -18,12 +18,17 @@ use tokio::runtime::Builder;
 use super::chance::Chance;
 use super::disk::Mischief;
 use super::facts;
-use super::jobs::{Setup, Spec};
+use super::jobs::{Limits, Setup, Spec};
 use super::server::{Server, Witness};
 
+mod clocks;
 mod daemon;
+mod orders;
 
+use clocks::Clocks;
+pub(crate) use clocks::ROUNDING;
 use daemon::{Crashed, Daemon, Death};
+pub(crate) use orders::{Answer, Given};
 
 /// Something the world did, by name, for the summary.
 pub(crate) type Tally = HashMap<&'static str, u64>;
@@ -49,6 +54,9 @@ pub(crate) struct World {
     pub(crate) misled: Vec<Duration>,
     /// Spans of monotonic time in which the daemon was being stopped.
     pub(crate) stops: Vec<(Duration, Duration)>,
+    /// What people ordered, in that order.
+    pub(crate) orders: Vec<Given>,
+    pub(crate) clocks: Clocks,
     last_forward: Option<Duration>,
     /// The latest that the wall clock ever showed.
     latest: Timestamp,
@@ -57,7 +65,10 @@ pub(crate) struct World {
     /// The monotonic instant at which the story ends.
     until: Duration,
     next_event: Duration,
+    next_order: Duration,
     pace: u64,
+    /// Between two orders, about.
+    order_pace: u64,
     /// When what was done to disk and server is over.
     relief: Option<Duration>,
     tally: Tally,
@@ -77,10 +88,11 @@ impl World {
                 .unwrap(),
         };
         let clock = Clock::manual(start);
-        let setup = Setup::random(&mut chance);
+        let setup = Setup::random(&mut chance, start);
         let span = setup.span().clamp(600, 400 * 86_400);
         let witness = Witness::new(dir.path().join("funcron.db"));
         let pace = span / chance.between(4, 24);
+        let order_pace = span / chance.between(4, 24);
         let begin = clock.monotonic();
         Self {
             seed,
@@ -88,6 +100,9 @@ impl World {
             mischief: Mischief::new(clock.clone(), seed),
             until: begin + Duration::from_secs(span),
             next_event: begin + Duration::from_secs(chance.between(1, 2 * pace)),
+            next_order: begin + Duration::from_secs(chance.between(1, 2 * order_pace)),
+            orders: Vec::new(),
+            clocks: Clocks::new(&clock),
             dir,
             clock,
             chance,
@@ -102,6 +117,7 @@ impl World {
             latest: start,
             well_at: start,
             pace,
+            order_pace,
             relief: None,
             tally: Tally::new(),
         }
@@ -179,6 +195,12 @@ impl World {
         self.clock.monotonic() >= self.until
     }
 
+    fn edit(&mut self) {
+        for edit in self.setup.change(&mut self.chance) {
+            self.count(edit);
+        }
+    }
+
     // ---- The daemon's births and deaths ----
 
     fn jobset(&mut self) -> JobSet {
@@ -216,9 +238,19 @@ impl World {
         }
     }
 
-    fn tell_the_limits(&self) {
-        let setup = &self.setup;
-        self.server.set_limits(setup.per_key, setup.per_workspace);
+    fn tell_the_limits(&self, keys: &[(String, String)]) {
+        let limits: HashMap<String, Limits> = self
+            .setup
+            .limits
+            .iter()
+            .map(|(name, limits)| ((*name).to_owned(), *limits))
+            .collect();
+        let mut of_keys: HashMap<String, u64> = HashMap::new();
+        for (workspace, key) in keys {
+            let limit = of_keys.entry(key.clone()).or_insert(u64::MAX);
+            *limit = (*limit).min(limits[workspace].per_key);
+        }
+        self.server.set_limits(limits, of_keys);
     }
 
     /// `None`: the disk did not let it start, or the process died in the attempt.
@@ -232,6 +264,7 @@ impl World {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let (path, clock) = (self.ledger_path(), self.clock.clone());
         let (disk, jobs) = (self.mischief.disk(), self.jobset());
+        let keys = keys_of(&jobs);
         let client = self.server.client(&self.clock, &self.mischief);
         let opened = runtime.block_on(self.attend(async {
             let (ledger, held) = Ledger::open_on(disk, &path, clock.now()).await?;
@@ -240,7 +273,7 @@ impl World {
         }));
         match opened {
             Ok(Ok((engine, ledger, held))) => {
-                self.tell_the_limits();
+                self.tell_the_limits(&keys);
                 self.unwell_until(Duration::from_secs(120));
                 self.count("starts");
                 Some(Daemon {
@@ -291,7 +324,7 @@ impl World {
             _ => self.chance.scale(60, (self.pace * 2).max(120)),
         };
         if self.chance.happens(0.3) {
-            self.setup.change(&mut self.chance);
+            self.edit();
             self.count("configurations changed while down");
         }
         self.relieve();
@@ -351,7 +384,7 @@ impl World {
         }
     }
 
-    /// The wall clock is set.
+    /// The wall clock is set, or the machine sleeps: its monotonic clock stands still then.
     fn step_wall(&mut self) {
         let chance = &mut self.chance;
         let millis = match chance.between(0, 3) {
@@ -359,25 +392,30 @@ impl World {
             1 | 2 => chance.scale(9_000, 3_000_000),
             _ => chance.scale(3_000_000, (self.pace * 1_000).max(4_000_000)),
         };
-        let ahead = chance.happens(0.6);
-        let step = SignedDuration::from_millis(millis as i64 * if ahead { 1 } else { -1 });
+        let (ahead, sleeps) = (chance.happens(0.6), chance.happens(0.25));
+        let millis = millis as i64 * if ahead || sleeps { 1 } else { -1 };
+        self.move_wall(SignedDuration::from_millis(millis));
+        self.count(match (sleeps, ahead) {
+            (true, _) => "suspends",
+            (false, true) => "clock steps ahead",
+            (false, false) => "clock steps back",
+        });
+    }
+
+    fn move_wall(&mut self, step: SignedDuration) {
         let before = self.clock.now();
         self.clock.step_wall(step);
+        self.clocks.note(&self.clock);
         let after = self.clock.now();
         let margin = Duration::from_secs(180);
         self.unwell
             .push((before.min(after) - margin, before.max(after) + margin));
-        if ahead {
+        if after > before {
             self.last_forward = Some(self.clock.monotonic());
         } else {
             self.set_back.push((after - margin, before + margin));
         }
         self.latest = self.latest.max(after);
-        self.count(if ahead {
-            "clock steps ahead"
-        } else {
-            "clock steps back"
-        });
     }
 
     /// The next event; `Some`: the daemon's life ends with it.
@@ -405,12 +443,13 @@ impl World {
             }
             6 => return Ok(Some(Death::Stopped)),
             7..=9 => {
-                self.setup.change(&mut self.chance);
+                self.edit();
                 let jobs = self.jobset();
+                let keys = keys_of(&jobs);
                 let reloaded = self.attend(engine.reload(jobs, "world")).await?;
                 // Where the ledger fails the old configuration stays.
                 if reloaded.is_ok() {
-                    self.tell_the_limits();
+                    self.tell_the_limits(&keys);
                     self.count("reloads");
                 } else {
                     self.count("reloads that the disk refused");
@@ -449,4 +488,13 @@ impl World {
         }
         Ok(None)
     }
+}
+
+/// The keys of each workspace, by their short names.
+fn keys_of(jobs: &JobSet) -> Vec<(String, String)> {
+    let of_each = jobs.keys.iter().flat_map(|(workspace, keys)| {
+        keys.iter()
+            .map(|key| (workspace.to_string(), key.id.to_string()))
+    });
+    of_each.collect()
 }

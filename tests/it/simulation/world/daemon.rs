@@ -44,7 +44,11 @@ impl Daemon {
                 if world.is_over() {
                     return Ok(Death::Last);
                 }
-                step(world, engine, &mut guard).await?;
+                let step = step_until(world, engine, &mut guard, None).await?;
+                if world.clock.monotonic() >= world.next_order {
+                    let in_flight = step.map_or(0, |step| step.in_flight);
+                    world.order(engine, in_flight).await?;
+                }
                 if world.clock.monotonic() >= world.next_event
                     && let Some(death) = world.happen(engine).await?
                 {
@@ -61,12 +65,13 @@ impl Daemon {
         world.server.calm_down();
         if world.clock.now() < world.latest {
             let behind = world.latest.duration_since(world.clock.now());
-            world.clock.step_wall(behind);
+            world.move_wall(behind);
         }
         world.setup.end();
         let jobs = world.jobset();
         let end = world.clock.monotonic() + DRAIN;
         (world.until, world.next_event) = (Duration::MAX, Duration::MAX);
+        world.next_order = Duration::MAX;
         let Self {
             runtime, engine, ..
         } = self;
@@ -131,14 +136,6 @@ fn is_idle(step: &Step) -> bool {
     step.wake.is_none() && step.waiting == 0 && step.in_flight == 0
 }
 
-async fn step(
-    world: &mut World,
-    engine: &mut Engine,
-    guard: &mut (Duration, u32),
-) -> Result<(), Crashed> {
-    step_until(world, engine, guard, None).await.map(drop)
-}
-
 /// A step, and then the time until something happens. The driver's part.
 async fn step_until(
     world: &mut World,
@@ -197,6 +194,7 @@ async fn step_until(
     let others = [
         world.clock.next_waking(),
         Some(world.next_event),
+        Some(world.next_order),
         world.relief,
         Some(world.until),
         end,
