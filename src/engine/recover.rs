@@ -281,7 +281,7 @@ impl Engine {
                     superseded,
                     ..gap(&job, from, now, GapCause::DaemonDown)
                 };
-                if let Some(before) = self.gaps.iter().find(|gap| is_continued(gap, &whole)) {
+                if let Some(before) = self.gaps.iter().find(|gap| is_continued(&job, gap, &whole)) {
                     whole.from = before.from;
                     joined.push(before.clone());
                 }
@@ -292,14 +292,15 @@ impl Engine {
     }
 }
 
-/// Whether a span begins where this one ends, and is planned like it.
-fn is_continued(gap: &Gap, next: &Gap) -> bool {
-    let start = Gap {
+/// Whether the job's span goes on from this one, with no tick between the two, and is planned like it.
+fn is_continued(job: &Job, gap: &Gap, next: &Gap) -> bool {
+    let like_it = Gap {
         from: gap.from,
         until: gap.until,
         ..next.clone()
     };
-    gap.until == next.from && *gap == start
+    let between = job.schedule.next_after(gap.until);
+    *gap == like_it && gap.until <= next.from && between.is_none_or(|tick| tick.at > next.from)
 }
 
 /// The span with nothing left to plan.
