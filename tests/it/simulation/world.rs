@@ -10,8 +10,8 @@ use std::time::Duration;
 use funcron::clock::Clock;
 use funcron::config::{self, Environment};
 use funcron::engine::{Engine, JobSet};
-use funcron::store::{Ledger, Moment, StoreErrorKind};
-use jiff::{SignedDuration, Timestamp};
+use funcron::store::Ledger;
+use jiff::Timestamp;
 use tempfile::TempDir;
 use tokio::runtime::Builder;
 
@@ -23,6 +23,7 @@ use super::server::{Server, Witness};
 
 mod clocks;
 mod daemon;
+mod events;
 mod orders;
 
 use clocks::Clocks;
@@ -339,28 +340,6 @@ impl World {
         self.trouble_the_start();
     }
 
-    /// A start is no safer than anything else.
-    fn trouble_the_start(&mut self) {
-        let chance = &mut self.chance;
-        match chance.between(0, 7) {
-            0 | 1 => {
-                let moment = chance.pick(&[Moment::BeforeCommit, Moment::AfterCommit]);
-                let commits = chance.between(1, 4);
-                self.mischief.light_fuse(moment, commits);
-                self.count("fuses at a start");
-            }
-            2 => {
-                let spell = Duration::from_secs(chance.scale(2, 60));
-                self.mischief.fail(StoreErrorKind::Full);
-                self.relief = Some(self.clock.monotonic() + spell);
-                self.count("disks failing at a start");
-            }
-            _ => {}
-        }
-    }
-
-    // ---- What happens ----
-
     /// Something of the daemon's that may have to wait for the disk: time passes for it.
     async fn attend<T>(&mut self, doing: impl Future<Output = T>) -> Result<T, Crashed> {
         let mut doing = std::pin::pin!(doing);
@@ -382,111 +361,6 @@ impl World {
                 self.pass(wakes.map_or(Duration::from_millis(1), |wakes| wakes - now));
             }
         }
-    }
-
-    /// The wall clock is set, or the machine sleeps: its monotonic clock stands still then.
-    fn step_wall(&mut self) {
-        let chance = &mut self.chance;
-        let millis = match chance.between(0, 3) {
-            0 => chance.scale(1, 9_000),
-            1 | 2 => chance.scale(9_000, 3_000_000),
-            _ => chance.scale(3_000_000, (self.pace * 1_000).max(4_000_000)),
-        };
-        let (ahead, sleeps) = (chance.happens(0.6), chance.happens(0.25));
-        let millis = millis as i64 * if ahead || sleeps { 1 } else { -1 };
-        self.move_wall(SignedDuration::from_millis(millis));
-        self.count(match (sleeps, ahead) {
-            (true, _) => "suspends",
-            (false, true) => "clock steps ahead",
-            (false, false) => "clock steps back",
-        });
-    }
-
-    fn move_wall(&mut self, step: SignedDuration) {
-        let before = self.clock.now();
-        self.clock.step_wall(step);
-        self.clocks.note(&self.clock);
-        let after = self.clock.now();
-        let margin = Duration::from_secs(180);
-        self.unwell
-            .push((before.min(after) - margin, before.max(after) + margin));
-        if after > before {
-            self.last_forward = Some(self.clock.monotonic());
-        } else {
-            self.set_back.push((after - margin, before + margin));
-        }
-        self.latest = self.latest.max(after);
-    }
-
-    /// The next event; `Some`: the daemon's life ends with it.
-    async fn happen(&mut self, engine: &mut Engine) -> Result<Option<Death>, Crashed> {
-        let now = self.clock.monotonic();
-        let chance = &mut self.chance;
-        self.next_event = now + Duration::from_secs(chance.between(1, 2 * self.pace));
-        self.next_event += Duration::from_micros(chance.between(1, 999_999));
-        let spell = Duration::from_secs(chance.scale(2, self.pace.max(4)));
-        match chance.between(0, 15) {
-            0 => return Ok(Some(Death::Killed)),
-            1..=3 => {
-                let moment = chance.pick(&[Moment::BeforeCommit, Moment::AfterCommit]);
-                let commits = chance.between(1, 6);
-                self.mischief.light_fuse(moment, commits);
-                self.count(match moment {
-                    Moment::BeforeCommit => "fuses before a commit",
-                    Moment::AfterCommit => "fuses after a commit",
-                });
-            }
-            4 | 5 => {
-                let calls = chance.between(1, 3);
-                self.server.light_fuse(calls);
-                self.count("fuses at a call");
-            }
-            6 => return Ok(Some(Death::Stopped)),
-            7..=9 => {
-                self.edit();
-                let jobs = self.jobset();
-                let keys = keys_of(&jobs);
-                let reloaded = self.attend(engine.reload(jobs, "world")).await?;
-                // Where the ledger fails the old configuration stays.
-                if reloaded.is_ok() {
-                    self.tell_the_limits(&keys);
-                    self.count("reloads");
-                } else {
-                    self.count("reloads that the disk refused");
-                }
-                self.unwell_until(Duration::from_secs(60));
-            }
-            10 | 11 => self.step_wall(),
-            12 => {
-                let kinds = [
-                    StoreErrorKind::Full,
-                    StoreErrorKind::Io,
-                    StoreErrorKind::Busy,
-                ];
-                let kind = chance.pick(&kinds);
-                self.mischief.fail(kind);
-                self.relief = Some(now + spell.min(Duration::from_secs(900)));
-                self.count("failing disks");
-            }
-            13 => {
-                let longest = chance.scale(100, 30_000);
-                self.mischief.slow_down(longest);
-                self.relief = Some(now + spell.min(Duration::from_secs(600)));
-                self.count("slow disks");
-            }
-            14 => {
-                let key = chance.between(0, 2) as usize;
-                self.server.refuse_key(key);
-                self.relief = Some(now + spell);
-                self.count("keys called invalid");
-            }
-            _ => {
-                self.server.disappear();
-                self.relief = Some(now + spell);
-                self.count("server unreachable");
-            }
-        }
-        Ok(None)
     }
 }
 
