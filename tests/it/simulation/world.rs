@@ -58,6 +58,9 @@ pub(crate) struct World {
     /// What people ordered, in that order.
     pub(crate) orders: Vec<Given>,
     pub(crate) clocks: Clocks,
+    /// Wall times, in microseconds, of each daemon's first step that succeeded, and of its last look
+    /// at the clock.
+    pub(crate) lives: Vec<(i64, i64)>,
     last_forward: Option<Duration>,
     /// The latest that the wall clock ever showed.
     latest: Timestamp,
@@ -67,6 +70,8 @@ pub(crate) struct World {
     until: Duration,
     next_event: Duration,
     next_order: Duration,
+    /// A call has ended since the last step, which says that it is under way.
+    has_moved_on: bool,
     pace: u64,
     /// Between two orders, about.
     order_pace: u64,
@@ -102,8 +107,10 @@ impl World {
             until: begin + Duration::from_secs(span),
             next_event: begin + Duration::from_secs(chance.between(1, 2 * pace)),
             next_order: begin + Duration::from_secs(chance.between(1, 2 * order_pace)),
+            has_moved_on: false,
             orders: Vec::new(),
             clocks: Clocks::new(&clock),
+            lives: Vec::new(),
             dir,
             clock,
             chance,

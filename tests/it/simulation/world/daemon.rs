@@ -39,13 +39,23 @@ impl Daemon {
             runtime, engine, ..
         } = self;
         let life: Result<Death, Crashed> = runtime.block_on(async {
+            let mut lives = false;
             let mut guard = (world.clock.monotonic(), 0);
             loop {
                 if world.is_over() {
                     return Ok(Death::Last);
                 }
                 let step = step_until(world, engine, &mut guard, None).await?;
-                if world.clock.monotonic() >= world.next_order {
+                let now = world.clock.now().as_microsecond();
+                match world.lives.last_mut() {
+                    Some(life) if lives => life.1 = now,
+                    _ if step.is_some() => {
+                        world.lives.push((now, now));
+                        lives = true;
+                    }
+                    _ => {}
+                }
+                if world.clock.monotonic() >= world.next_order && !world.has_moved_on {
                     let in_flight = step.map_or(0, |step| step.in_flight);
                     world.order(engine, in_flight).await?;
                 }
@@ -147,6 +157,7 @@ async fn step_until(
     if guard.0 != now {
         *guard = (now, 0);
     }
+    world.has_moved_on = false;
     guard.1 += 1;
     assert!(guard.1 < MOST_STEPS, "seed {}: a hot loop", world.seed);
     let step = match world.attend(engine.step()).await? {
@@ -176,7 +187,10 @@ async fn step_until(
                     tokio::task::yield_now().await;
                 }
             }
-            () = engine.idle(None) => return Ok(Some(step)),
+        () = engine.idle(None) => {
+            world.has_moved_on = true;
+            return Ok(Some(step));
+        }
         }
         if mischief.has_crashed() {
             return Err(Crashed);

@@ -7,12 +7,14 @@ use funcron::domain::json::Json;
 use funcron::domain::run::RunId;
 use funcron::domain::workspace::WorkspaceName;
 use funcron::engine::{
-    BackfillOrder, Command, CommandError, Engine, PauseOrder, Reply, Selection, TriggerOrder,
+    BackfillOrder, Cancelled, Command, CommandError, Engine, PauseOrder, Reply, Selection,
+    TriggerOrder,
 };
 use jiff::{SignedDuration, Timestamp};
 
 use super::World;
 use super::daemon::Crashed;
+use crate::simulation::chance::Chance;
 use crate::simulation::facts;
 
 /// An order, and what became of it. Its actor is its own, so that its events are told from others'.
@@ -60,6 +62,12 @@ impl World {
         let actor = format!("person-{}", self.orders.len());
         let answer = self.attend(engine.command(command.clone(), &actor)).await;
         let (answer, crashed) = match answer {
+            // Before the call that is given up can say so itself, half of the time: the order alone
+            // must do.
+            Ok(Ok(reply @ Reply::Cancelled(Cancelled::GivenUp))) => {
+                let dies = Chance::of(self.seed, &actor).happens(0.5);
+                (Answer::Done(reply), dies)
+            }
             Ok(Ok(reply)) => (Answer::Done(reply), false),
             Ok(Err(CommandError::Store(error))) => {
                 assert!(error.is_transient(), "seed {}: {error}", self.seed);
@@ -84,8 +92,12 @@ impl World {
             3..=5 => Some(Command::Resume(self.draw_selection())),
             6 | 7 => Some(Command::Trigger(self.draw_trigger())),
             8..=10 => {
-                let open = "state IN ('waiting', 'running')";
-                Some(Command::Cancel(self.draw_run(open).await?))
+                let (running, open) = ("state = 'running'", "state IN ('waiting', 'running')");
+                let run = match self.draw_run(running).await {
+                    Some(run) => run,
+                    None => self.draw_run(open).await?,
+                };
+                Some(Command::Cancel(run))
             }
             11 => Some(Command::Resolve {
                 run: self.draw_run("state = 'unknown'").await?,
