@@ -13,7 +13,7 @@ pub(crate) use spec::Spec;
 use spec::{DAY, Era, WEEK};
 
 /// Ticks that a seed's jobs have about, over its whole span.
-const TICKS: f64 = 160.0;
+const TICKS: f64 = 140.0;
 
 /// The workspaces, each with its site and its keys. The last one's key is one of the first's, too.
 pub(crate) const WORKSPACES: [(&str, &str, &str); 3] = [

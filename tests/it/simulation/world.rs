@@ -61,6 +61,8 @@ pub(crate) struct World {
     /// Wall times, in microseconds, of each daemon's first step that succeeded, and of its last look
     /// at the clock.
     pub(crate) lives: Vec<(i64, i64)>,
+    /// Spans of wall time, in microseconds, that the clock was set over.
+    pub(crate) jumps: Vec<(i64, i64)>,
     last_forward: Option<Duration>,
     /// The latest that the wall clock ever showed.
     latest: Timestamp,
@@ -111,6 +113,7 @@ impl World {
             orders: Vec::new(),
             clocks: Clocks::new(&clock),
             lives: Vec::new(),
+            jumps: Vec::new(),
             dir,
             clock,
             chance,

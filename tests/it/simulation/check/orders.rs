@@ -268,9 +268,11 @@ fn runs_what_it_says(story: &Story<'_>, backfill: &BackfillRow, faults: &mut Fau
                 .filter(|run| run.backfill.as_ref() != Some(&backfill.id))
         };
         // What was not over yet at the order, or a success, may be left out.
+        let excused = story.was_set_back(backfill.ordered_us);
         let needless = !backfill.every
             && others().any(|run| {
                 run.state == "success"
+                    || excused
                     || run.finished_us.is_none_or(|end| end >= backfill.ordered_us)
             });
         let is_in = ticks.contains(&tick.scheduled_us);
@@ -280,7 +282,7 @@ fn runs_what_it_says(story: &Story<'_>, backfill: &BackfillRow, faults: &mut Fau
         let had = others().find(|run| {
             run.state == "success" && run.finished_us.is_some_and(|end| end < backfill.ordered_us)
         });
-        let excused = backfill.every || story.was_set_back(backfill.ordered_us);
+        let excused = backfill.every || excused;
         faults.unless(had.is_none() || !is_in || excused, "backfill", || {
             format!("{had:?} had been a success before {backfill:?}")
         });

@@ -144,8 +144,14 @@ impl World {
             .push((before.min(after) - margin, before.max(after) + margin));
         if after > before {
             self.last_forward = Some(self.clock.monotonic());
+            self.jumps
+                .push((before.as_microsecond(), after.as_microsecond()));
         } else {
             self.set_back.push((after - margin, before + margin));
+        }
+        // Until a large jump is believed, orders are carried out by the clock of before it.
+        if step > SignedDuration::from_hours(1) {
+            self.set_back.push((before - margin, before + margin));
         }
         self.latest = self.latest.max(after);
     }
