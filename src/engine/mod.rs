@@ -187,6 +187,8 @@ impl Engine {
         self.end_stray(now).await?;
         self.end_expired(now).await?;
         let planned = [self.plan_due(now).await?, self.plan_late(now).await?];
+        // What was planned late may be of before a pause that goes on.
+        self.end_stray(now).await?;
         self.order_queues(now).await?;
         let wakes = [
             rewind_at,

@@ -191,7 +191,7 @@ impl Engine {
             tracing::warn!(planned_through = %cursor, %now, "{}", ClockDoubt::Behind.explain());
         }
         let now = now.max(cursor);
-        let opened = self.open_past(&loaded, &changes, cursor, now, &parse);
+        let (opened, joined) = self.open_past(&loaded, &changes, cursor, now, &parse);
         let closed = versions::closed_gaps(&self.gaps, &changes);
         let rows = changes
             .iter()
@@ -209,11 +209,13 @@ impl Engine {
         };
         let plan = Plan {
             opened: opened.iter().chain(&closed).cloned().collect(),
+            advanced: joined.iter().map(finished).collect(),
             versions: rows.collect(),
             events: vec![start],
             ..Plan::nothing(now, now)
         };
         self.ledger.plan(plan).await?;
+        self.gaps.retain(|gap| !joined.contains(gap));
         self.close_gaps(&changes);
         self.queue_gaps(opened);
         self.planned_through = now;
@@ -221,7 +223,10 @@ impl Engine {
         Ok(())
     }
 
-    /// The spans between the cursor and now that hold ticks.
+    /// The spans between the cursor and now that hold ticks, and those of the last start that they
+    /// go on from and take in: nothing fired in between, so it is one outage, of which `catchup`
+    /// lets run what it would of one. Else a daemon that dies while it starts would catch up anew
+    /// with each try.
     fn open_past(
         &self,
         loaded: &[LoadedVersion],
@@ -229,8 +234,9 @@ impl Engine {
         cursor: Timestamp,
         now: Timestamp,
         parse: &impl Fn(&LoadedVersion) -> Option<crate::domain::job::Job>,
-    ) -> Vec<Gap> {
+    ) -> (Vec<Gap>, Vec<Gap>) {
         let mut opened = Vec::new();
+        let mut joined = Vec::new();
         for version in loaded {
             let from = cursor.max(version.from);
             let superseded = versions::closes_the_past_of(changes, &version.job);
@@ -247,7 +253,7 @@ impl Engine {
                     .next_after(from)
                     .is_some_and(|tick| tick.at <= now);
             if has_ticks {
-                let whole = Gap {
+                let mut whole = Gap {
                     definition_hash: if superseded {
                         version.definition_hash.clone()
                     } else {
@@ -256,10 +262,33 @@ impl Engine {
                     superseded,
                     ..gap(&job, from, now, GapCause::DaemonDown)
                 };
+                if let Some(before) = self.gaps.iter().find(|gap| is_continued(&job, gap, &whole)) {
+                    whole.from = before.from;
+                    joined.push(before.clone());
+                }
                 opened.extend(split(&job, whole));
             }
         }
-        opened
+        (opened, joined)
+    }
+}
+
+/// Whether the job's span goes on from this one, with no tick between the two, and is planned like it.
+fn is_continued(job: &Job, gap: &Gap, next: &Gap) -> bool {
+    let like_it = Gap {
+        from: gap.from,
+        until: gap.until,
+        ..next.clone()
+    };
+    let between = job.schedule.next_after(gap.until);
+    *gap == like_it && gap.until <= next.from && between.is_none_or(|tick| tick.at > next.from)
+}
+
+/// The span with nothing left to plan.
+fn finished(gap: &Gap) -> Gap {
+    Gap {
+        from: gap.until,
+        ..gap.clone()
     }
 }
 

@@ -355,4 +355,26 @@ mod tests {
         let planned = reader.planned_through().await.unwrap();
         assert_eq!(planned, Timestamp::from_second(7).ok());
     }
+
+    /// What no simulation on a disk in memory can see: that a commit waits for the disk.
+    #[tokio::test]
+    async fn every_commit_of_a_real_disk_is_synced() {
+        for (disk, synchronous) in [
+            (Disk::default(), 2),
+            (Disk::scripted(|_| Box::pin(async { Ok(()) })), 0),
+        ] {
+            let place = tempfile::tempdir().unwrap();
+            let path = place.path().join("funcron.db");
+            std::fs::File::create(&path).unwrap();
+            let mut connection = connect(&path).await.unwrap();
+            prepare(&mut connection, &disk, &path, Timestamp::UNIX_EPOCH)
+                .await
+                .unwrap();
+            let found: i64 = sqlx::query_scalar("PRAGMA synchronous")
+                .fetch_one(&mut connection)
+                .await
+                .unwrap();
+            assert_eq!(found, synchronous, "{disk:?}");
+        }
+    }
 }

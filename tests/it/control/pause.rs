@@ -60,6 +60,24 @@ fn a_tick_at_the_instant_of_the_order_is_before_the_pause_and_one_at_the_resumin
 }
 
 #[test]
+fn a_tick_of_before_the_pause_that_is_planned_in_it_is_not_caught_up() {
+    let mut house = House::new(&[job("a", "* * * * *", "")]);
+    house.run_until("00:01:30");
+    // Too late to be live; what is late is planned by the next step.
+    house.advance_to("00:02:30");
+    pause_job(&mut house, "a");
+    house.run_until("00:03:30");
+    assert_eq!(
+        house.runs("a"),
+        [
+            "00:01:00 success",
+            "00:02:00 catchup skipped/paused",
+            "00:03:00 skipped/paused"
+        ]
+    );
+}
+
+#[test]
 fn a_pause_ends_by_itself_at_its_until() {
     let mut house = House::new(&[job("a", "* * * * *", "")]);
     pause(&mut house, Selection::All, Some("00:02:30"));
