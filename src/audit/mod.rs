@@ -10,11 +10,14 @@
 //! with the recomputed ticks as they come ([`verify()`]); of each list of faults only the first are
 //! kept, the rest are counted ([`Findings`]).
 
+mod backfills;
 mod calendar;
+mod conduct;
 mod days;
 mod definition;
 mod expression;
 mod field;
+mod policy;
 mod report;
 mod run_rules;
 pub mod scanner;

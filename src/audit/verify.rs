@@ -8,6 +8,8 @@ use std::iter::Peekable;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::backfills;
+use super::conduct::{Conduct, Fault};
 use super::report::{Finding, Report, timestamp};
 use super::run_rules;
 use super::scanner::{Tick, TickKind};
@@ -40,6 +42,11 @@ pub async fn verify(
     let mut report = Report::default();
     let horizon_us = horizon(reader.prunes().await?, &mut report);
     report.pruned_before = horizon_us.map(timestamp);
+    let starts = reader.starts().await?;
+    let past = Past {
+        horizon_us,
+        starts: &starts,
+    };
     let mut first = String::new();
     loop {
         let names = reader.names(&first, JOBS_AT_ONCE + 1).await?;
@@ -48,7 +55,7 @@ pub async fn verify(
             reader,
             &first,
             end.as_deref(),
-            horizon_us,
+            past,
             circumstances,
             &mut report,
         )
@@ -67,7 +74,7 @@ async fn jobs(
     reader: &mut AuditReader,
     first: &str,
     end: Option<&str>,
-    horizon_us: Option<i64>,
+    past: Past<'_>,
     circumstances: Circumstances<'_>,
     report: &mut Report,
 ) -> Result<(), ReadError> {
@@ -75,17 +82,37 @@ async fn jobs(
     let mut runs = reader.runs(first, end);
     let mut run = runs.next().await?;
     while let Some(history) = next_job(&mut histories, run.as_ref()) {
-        let timeline = Timeline::new(&history, horizon_us, &mut report.inconsistent);
+        let timeline = Timeline::new(&history, past.horizon_us, &mut report.inconsistent);
+        let orders = backfills::orders(&history, &mut report.inconsistent);
         report.jobs += 1;
         widen(&mut report.span, timeline.span());
-        let mut audit = JobAudit::new(&history.job, &timeline, horizon_us, circumstances);
+        let mut audit = JobAudit::new(&history.job, &timeline, past, circumstances);
+        let mut ordered = backfills::Pass::new(&history.job, &orders, past.horizon_us);
         while let Some(of_job) = run.take_if(|run| run.job == history.job) {
             audit.run(&of_job, report);
+            if !past.is_pruned(of_job.scheduled_us) {
+                ordered.run(&of_job, report);
+            }
             run = runs.next().await?;
         }
         audit.finish(report);
+        ordered.finish(report);
     }
     Ok(())
+}
+
+/// What is the same for all jobs.
+#[derive(Clone, Copy)]
+struct Past<'t> {
+    horizon_us: Option<i64>,
+    /// The instants of the daemon's starts, ascending.
+    starts: &'t [i64],
+}
+
+impl Past<'_> {
+    fn is_pruned(self, us: i64) -> bool {
+        self.horizon_us.is_some_and(|horizon| us < horizon)
+    }
 }
 
 /// The job that comes next by name, from its history or, where it has none, from its runs.
@@ -149,8 +176,9 @@ async fn orphans(reader: &mut AuditReader, report: &mut Report) -> Result<(), Re
 struct JobAudit<'t, 'h> {
     job: &'t str,
     timeline: &'t Timeline<'h>,
-    horizon_us: Option<i64>,
+    past: Past<'t>,
     circumstances: Circumstances<'t>,
+    conduct: Conduct,
     ticks: Peekable<Box<dyn Iterator<Item = (Tick, &'t Interval<'h>)> + Send + 't>>,
     /// The first tick that is not behind the runs seen so far, and whether it has its run.
     current: Option<(Tick, &'t Interval<'h>)>,
@@ -163,15 +191,16 @@ impl<'t, 'h> JobAudit<'t, 'h> {
     fn new(
         job: &'t str,
         timeline: &'t Timeline<'h>,
-        horizon_us: Option<i64>,
+        past: Past<'t>,
         circumstances: Circumstances<'t>,
     ) -> Self {
         let mut ticks = timeline.ticks().peekable();
         Self {
             job,
             timeline,
-            horizon_us,
+            past,
             circumstances,
+            conduct: Conduct::default(),
             current: ticks.next(),
             ticks,
             met: false,
@@ -182,7 +211,7 @@ impl<'t, 'h> JobAudit<'t, 'h> {
     fn run(&mut self, run: &AuditedRun, report: &mut Report) {
         report.runs += 1;
         report.attempts += run.rows.len() as u64;
-        let pruned = self.horizon_us.is_some_and(|us| run.scheduled_us < us);
+        let pruned = self.past.is_pruned(run.scheduled_us);
         for what in run_rules::faults(run, pruned) {
             report.inconsistent.add(|| self.finding(run, what));
         }
@@ -229,6 +258,9 @@ impl<'t, 'h> JobAudit<'t, 'h> {
                 {
                     report.inconsistent.add(|| self.finding(run, what));
                 }
+                for fault in self.conduct.run(run, interval, self.past.starts) {
+                    self.misconduct(fault, report);
+                }
             }
             _ => {
                 if let Some(what) = self.stray(run.scheduled_us) {
@@ -274,6 +306,9 @@ impl<'t, 'h> JobAudit<'t, 'h> {
     fn pass(&mut self, report: &mut Report) {
         if let Some((tick, interval)) = self.current {
             let is_due = self.met || !self.timeline.is_in_gap(tick.at_us);
+            if !self.met {
+                self.conduct.unknown();
+            }
             report.ticks += u64::from(is_due);
             if is_due && !self.met {
                 report.holes.add(|| Finding {
@@ -292,6 +327,18 @@ impl<'t, 'h> JobAudit<'t, 'h> {
         while self.current.is_some() {
             self.pass(report);
         }
+        if let Some(fault) = self.conduct.end() {
+            self.misconduct(fault, report);
+        }
+    }
+
+    fn misconduct(&self, (scheduled_us, id, what): Fault, report: &mut Report) {
+        report.inconsistent.add(|| Finding {
+            job: Some(self.job.to_owned()),
+            scheduled_at: Some(timestamp(scheduled_us)),
+            run_id: Some(id),
+            what,
+        });
     }
 
     /// Why there is no tick at an instant; `None` where that cannot be known.

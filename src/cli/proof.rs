@@ -65,9 +65,11 @@ pub(super) fn warnings(proofs: &[Proof], file: &Path) -> Vec<Diagnostic> {
 
 /// What was looked at, in words: what is left out of the proof, and where it ended early.
 pub(super) fn notes(proofs: &[Proof]) -> Vec<String> {
+    let fits = proofs.iter().all(|proof| proof.crowds.is_empty());
+    let found = if fits { "fit" } else { "do not all fit" };
     let left_out = (!proofs.is_empty()).then(|| {
         format!(
-            "quota: the planned calls of the next {DAYS} days; retries, catch-up, starts by hand and the time that calls take come on top"
+            "the planned calls of the next {DAYS} days {found} into the quota; retries, catch-up, starts by hand and the time that calls take come on top of the plan"
         )
     });
     let cut = proofs.iter().filter(|proof| proof.is_cut);

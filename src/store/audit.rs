@@ -77,6 +77,8 @@ pub struct JobHistory {
     pub gaps: Vec<(i64, i64)>,
     /// Its rows of `pauses`, by their beginning: spans (from, end] in which ticks are skipped.
     pub pauses: Vec<(i64, Option<i64>)>,
+    /// Its rows of `backfills`.
+    pub backfills: Vec<AuditedBackfill>,
 }
 
 /// A row of `jobs`.
@@ -105,6 +107,27 @@ pub struct Version {
     pub until_us: Option<i64>,
 }
 
+/// A row of `backfills`. Instants are microseconds since the epoch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditedBackfill {
+    /// Its identity.
+    pub id: String,
+    /// The definition whose ticks it runs.
+    pub definition_hash: String,
+    /// The range's first instant.
+    pub from_us: i64,
+    /// Its last.
+    pub until_us: i64,
+    /// Whether ticks are run again that have a success.
+    pub every: bool,
+    /// Up to where its ticks have been looked at.
+    pub planned_us: i64,
+    /// When it was ordered.
+    pub ordered_us: i64,
+    /// Whether it came to its end.
+    pub is_done: bool,
+}
+
 /// A row of `runs` with its attempts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditedRun {
@@ -118,6 +141,14 @@ pub struct AuditedRun {
     pub scheduled_us: i64,
     /// When it should start, in microseconds since the epoch.
     pub due_us: i64,
+    /// When it was planned, in microseconds since the epoch.
+    pub created_us: i64,
+    /// When its first attempt was opened, in microseconds since the epoch.
+    pub opened_us: Option<i64>,
+    /// When it was over, in microseconds since the epoch.
+    pub finished_us: Option<i64>,
+    /// The backfill that it is of.
+    pub backfill: Option<String>,
     /// Where it stands.
     pub state: Word<RunState>,
     /// Why.
@@ -201,6 +232,14 @@ impl AuditReader {
             .map_err(reading("events"))
     }
 
+    /// The instants of the daemon's starts, ascending, in microseconds since the epoch.
+    pub async fn starts(&mut self) -> Result<Vec<i64>, ReadError> {
+        sqlx::query_scalar("SELECT at_us FROM events WHERE kind = 'start' ORDER BY at_us")
+            .fetch_all(&mut self.connection)
+            .await
+            .map_err(reading("events"))
+    }
+
     /// Up to `limit` names of jobs from `first` on, in order, from all tables but `runs`.
     pub async fn names(&mut self, first: &str, limit: u32) -> Result<Vec<String>, ReadError> {
         sqlx::query_scalar(
@@ -208,6 +247,7 @@ impl AuditReader {
              UNION SELECT job FROM job_versions WHERE job >= $1
              UNION SELECT job FROM gaps WHERE job >= $1
              UNION SELECT job FROM pauses WHERE job >= $1
+             UNION SELECT job FROM backfills WHERE job >= $1
              ORDER BY 1 LIMIT $2",
         )
         .bind(first)
@@ -241,6 +281,11 @@ impl AuditReader {
                     ELSE min(until_us, resumed_us) END
              FROM pauses WHERE job >= $1 AND job < $2 ORDER BY job, from_us",
         );
+        let backfills = sqlx::query(
+            "SELECT job, id, definition_hash, from_us, until_us, every, planned_us, ordered_us,
+                    coalesce(ending = 'done', 0)
+             FROM backfills WHERE job >= $1 AND job < $2 ORDER BY job, from_us, id",
+        );
         let mut histories = Histories::default();
         let (planned_us, reached_us) = self.reach().await?;
         let connection = &mut self.connection;
@@ -262,6 +307,10 @@ impl AuditReader {
         for row in rows.await.map_err(reading("pauses"))? {
             histories.pause(&row).map_err(reading("pauses"))?;
         }
+        let rows = backfills.bind(first).bind(end).fetch_all(&mut *connection);
+        for row in rows.await.map_err(reading("backfills"))? {
+            histories.backfill(&row).map_err(reading("backfills"))?;
+        }
         Ok(histories.0.into_values().collect())
     }
 
@@ -282,7 +331,7 @@ impl AuditReader {
             "SELECT r.id, r.job, r.trigger, r.scheduled_us, r.state, r.reason, r.definition_hash,
                     r.attempts, r.counted, a.attempt, a.outcome, a.unknown_reason,
                     a.finished_us IS NOT NULL, a.request <> '' AND a.request_bytes > 0,
-                    r.due_us
+                    r.due_us, r.created_us, r.opened_us, r.finished_us, r.backfill
              FROM runs r LEFT JOIN attempts a ON a.run_id = r.id
              WHERE r.job >= $1 AND r.job < $2
              ORDER BY r.job, r.scheduled_us, r.id, a.attempt",
@@ -396,6 +445,21 @@ impl Histories {
         self.of(row.try_get(0)?).pauses.push(span);
         Ok(())
     }
+
+    fn backfill(&mut self, row: &SqliteRow) -> Result<(), sqlx::Error> {
+        let backfill = AuditedBackfill {
+            id: row.try_get(1)?,
+            definition_hash: row.try_get(2)?,
+            from_us: row.try_get(3)?,
+            until_us: row.try_get(4)?,
+            every: row.try_get(5)?,
+            planned_us: row.try_get(6)?,
+            ordered_us: row.try_get(7)?,
+            is_done: row.try_get(8)?,
+        };
+        self.of(row.try_get(0)?).backfills.push(backfill);
+        Ok(())
+    }
 }
 
 impl JobHistory {
@@ -407,6 +471,7 @@ impl JobHistory {
             versions: Vec::new(),
             gaps: Vec::new(),
             pauses: Vec::new(),
+            backfills: Vec::new(),
         }
     }
 }
@@ -419,6 +484,10 @@ fn run(row: &SqliteRow) -> Result<AuditedRun, sqlx::Error> {
         trigger: Word::read(row.try_get(2)?, Trigger::parse),
         scheduled_us: row.try_get(3)?,
         due_us: row.try_get(14)?,
+        created_us: row.try_get(15)?,
+        opened_us: row.try_get(16)?,
+        finished_us: row.try_get(17)?,
+        backfill: row.try_get(18)?,
         state: Word::read(row.try_get(4)?, RunState::parse),
         reason: reason.map(|reason| Word::read(reason, Reason::parse)),
         definition_hash: row.try_get(6)?,

@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod backfills;
+mod broken;
+mod copy;
 mod days;
 mod ledger;
 mod runs;

@@ -140,3 +140,12 @@ fn what_a_configuration_takes_away_is_not_counted() {
     // What comes on top of the plan is not in it.
     assert_eq!(count("catchup: all, retry: { max_attempts: 9 }"), 24);
 }
+
+/// Its minutes until 2100 are ticks still, none of which fires.
+#[test]
+fn a_job_whose_days_are_over_costs_no_more_than_the_span() {
+    let config =
+        parse(&["name: a, schedule: '* * * * *', only_on: ['2026-03-28/2026-03-29']".to_owned()]);
+    let from: Timestamp = "2026-03-29T23:00:00Z".parse().unwrap();
+    assert_eq!(foreseen(&config, from, 7_200).values().sum::<u64>(), 60);
+}

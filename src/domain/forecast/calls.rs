@@ -21,8 +21,6 @@ const SEARCH: u64 = 5;
 /// A time in which few ticks lie: a schedule has none closer than a second.
 const SHORT: SignedDuration = SignedDuration::from_secs(2);
 
-const MICROSECOND: SignedDuration = SignedDuration::from_micros(1);
-
 /// A stretch of time, `[from, until)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
@@ -116,13 +114,14 @@ impl Iterator for Calls<'_> {
                 return None;
             }
             let tick_us = self.crews[crew].tick.at.as_microsecond();
+            let fires = self.crews[crew].fires();
             let turn = self.crews[crew].advance();
             self.left = self.left.saturating_sub(CALL + SEARCH * turn.searched);
             if turn.goes_on {
                 let (due, caller) = self.crews[crew].due();
                 self.next.push(Reverse((due, caller, crew)));
             }
-            if due >= self.from {
+            if fires && due >= self.from {
                 return Some(Call {
                     tick_us,
                     due_us: due,
@@ -157,7 +156,7 @@ struct Turn {
 }
 
 impl<'a> Crew<'a> {
-    /// A crew before its first call that may lie in the span; `None` where it has no tick left.
+    /// A crew before its first tick whose calls may lie in the span; `None` where none is left.
     fn new(schedule: &'a Schedule, spreads: Vec<(Spread, usize)>, from: Timestamp) -> Option<Self> {
         let widest = spreads.iter().map(|(spread, _)| spread.most()).max()?;
         let tick = first_tick(schedule, from, widest)?;
@@ -171,9 +170,8 @@ impl<'a> Crew<'a> {
             members: Vec::new(),
             turn: 0,
         };
-        let fires = tick.kind == TickKind::Fire || crew.reach_next_tick().goes_on;
         crew.line_up();
-        fires.then_some(crew)
+        Some(crew)
     }
 
     /// When the next member falls due, and who it is.
@@ -183,37 +181,34 @@ impl<'a> Crew<'a> {
         (due, caller)
     }
 
-    /// Goes on to the next member, or with the first to the next tick that fires.
+    /// Whether anybody calls at its tick.
+    fn fires(&self) -> bool {
+        self.tick.kind == TickKind::Fire
+    }
+
+    /// Goes on to the next member, or with the first to the next tick, which may be one that does not
+    /// fire: of those a job can have millions in a row, and each has to be paid for.
     fn advance(&mut self) -> Turn {
         self.turn += 1;
-        if self.turn < self.members.len() {
+        if self.fires() && self.turn < self.members.len() {
             return Turn {
                 searched: 0,
                 goes_on: true,
             };
         }
         self.turn = 0;
-        let turn = self.reach_next_tick();
+        let Some(tick) = self.following else {
+            return Turn {
+                searched: 0,
+                goes_on: false,
+            };
+        };
+        self.following = self.schedule.next_after(tick.at);
+        self.tick = tick;
         self.line_up();
-        turn
-    }
-
-    fn reach_next_tick(&mut self) -> Turn {
-        let mut searched = 0;
-        while let Some(tick) = self.following {
-            self.following = self.schedule.next_after(tick.at);
-            self.tick = tick;
-            searched += 1;
-            if tick.kind == TickKind::Fire {
-                return Turn {
-                    searched,
-                    goes_on: true,
-                };
-            }
-        }
         Turn {
-            searched,
-            goes_on: false,
+            searched: 1,
+            goes_on: true,
         }
     }
 
@@ -242,10 +237,14 @@ impl<'a> Crew<'a> {
 /// Schedules are searched forwards only, so the time is halved until it is short.
 fn first_tick(schedule: &Schedule, from: Timestamp, widest: Duration) -> Option<Tick> {
     let before = |tick: Option<Tick>| tick.filter(|tick| tick.at < from);
-    let reach = from.checked_sub(widest).unwrap_or(Timestamp::MIN);
-    let mut last = None;
+    let reach = from.checked_sub(widest.max(Duration::from_micros(1)));
+    let first = schedule.next_after(reach.unwrap_or(Timestamp::MIN))?;
+    if first.at >= from {
+        return Some(first);
+    }
+    let mut last = Some(first);
     // No tick lies between `until` and `from`.
-    let (mut after, mut until) = (reach, from);
+    let (mut after, mut until) = (first.at, from);
     while until.duration_since(after) > SHORT {
         let half = after + until.duration_since(after) / 2;
         match before(schedule.next_after(half)) {
@@ -257,10 +256,7 @@ fn first_tick(schedule: &Schedule, from: Timestamp, widest: Duration) -> Option<
         }
     }
     let rest = schedule.ticks(after, until).filter(|tick| tick.at < from);
-    let instant_before = from.checked_sub(MICROSECOND).unwrap_or(from);
-    rest.last()
-        .or(last)
-        .or_else(|| schedule.next_after(instant_before))
+    rest.last().or(last)
 }
 
 /// Callers in groups that tick alike, in the order of their first.

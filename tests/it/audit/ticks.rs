@@ -123,6 +123,9 @@ async fn runs_of_people_need_no_tick_and_fill_no_hole() {
         ledger.run(number, "report", &text, us("00:07")).await;
         ledger.set(number, &format!("trigger = '{trigger}'")).await;
     }
+    let whose = "inconsistent report 00:07 #14: it is a backfill's run, and does not say whose";
+    assert_eq!(findings(&ledger.audit().await), [whose]);
+    ledger.set(14, "trigger = 'manual'").await;
     assert!(ledger.audit().await.is_ok());
     ledger.set(4, "trigger = 'manual'").await;
     assert_eq!(
