@@ -7,5 +7,6 @@ mod broken;
 mod copy;
 mod days;
 mod ledger;
+mod past;
 mod runs;
 mod ticks;
