@@ -183,16 +183,19 @@ impl GaveWay {
     }
 }
 
-/// A tick is planned when its instant has come, and lives for so long.
+/// A live tick is planned when its instant has come, and no later than that it is live still. What was
+/// late may bear an instant before its tick: the clock was set back before it was planned.
 fn time_fault(run: &AuditedRun) -> Option<String> {
     let age_us = run.created_us - run.scheduled_us;
-    if age_us < 0 {
-        return Some(format!(
+    if !was_live(run) || (0..=LATE_US).contains(&age_us) {
+        return None;
+    }
+    Some(if age_us < 0 {
+        format!(
             "it was planned at {:.3}, before its time had come",
             timestamp(run.created_us)
-        ));
-    }
-    (was_live(run) && age_us > LATE_US).then(|| {
+        )
+    } else {
         format!(
             "it was planned {} s after its tick, and is neither caught up nor `missed`",
             age_us / 1_000_000

@@ -1,14 +1,17 @@
 //! `audit verify`: the recomputed ticks of every job, joined with the runs of the ledger.
 //!
 //! Both come in the order of time, so one pass over each finds every hole, stray and double. The
-//! pass holds one run, one tick, and the definitions of [`JOBS_AT_ONCE`] jobs.
+//! pass holds one run, and the definitions and a tick of each of [`JOBS_AT_ONCE`] jobs. All of these
+//! go side by side: that is the order in which the rows lie in the file. Job by job each page would
+//! be read as many times as there are jobs with a row in it, a thousand times for most.
 
+use std::collections::BTreeMap;
 use std::iter::Peekable;
 
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::backfills;
+use super::backfills::{self, Order, Pass};
 use super::conduct::{Conduct, Fault};
 use super::report::{Finding, Report, timestamp};
 use super::run_rules;
@@ -17,8 +20,8 @@ use super::timeline::{Interval, Timeline, short};
 use crate::domain::run::{Reason, RunState, Trigger};
 use crate::store::audit::{AuditReader, AuditedRun, JobHistory, ReadError, Word};
 
-/// How many jobs' definitions are read in one go.
-const JOBS_AT_ONCE: u32 = 1_000;
+/// How many jobs are audited in one pass over the runs: each holds some kilobytes.
+const JOBS_AT_ONCE: u32 = 5_000;
 
 /// What the auditor cannot learn from the ledger.
 #[derive(Clone, Copy, Debug)]
@@ -49,11 +52,12 @@ pub async fn verify(
     };
     let mut first = String::new();
     loop {
-        let names = reader.names(&first, JOBS_AT_ONCE + 1).await?;
-        let end = names.into_iter().nth(JOBS_AT_ONCE as usize);
+        let mut names = reader.names(&first, JOBS_AT_ONCE + 1).await?;
+        let beyond = names.split_off(names.len().min(JOBS_AT_ONCE as usize));
+        let end = beyond.into_iter().next();
         jobs(
             reader,
-            &first,
+            &names,
             end.as_deref(),
             past,
             circumstances,
@@ -66,35 +70,57 @@ pub async fn verify(
         }
     }
     orphans(reader, &mut report).await?;
+    report.sort();
     Ok(report)
 }
 
-/// Audits the jobs whose names lie in `[first, end)`.
+/// Audits the jobs of these names, which are all from the first of them until before `end`.
 async fn jobs(
     reader: &mut AuditReader,
-    first: &str,
+    names: &[String],
     end: Option<&str>,
     past: Past<'_>,
     circumstances: Circumstances<'_>,
     report: &mut Report,
 ) -> Result<(), ReadError> {
-    let mut histories = reader.histories(first, end).await?.into_iter().peekable();
-    let mut runs = reader.runs(first, end);
-    let mut run = runs.next().await?;
-    while let Some(history) = next_job(&mut histories, run.as_ref()) {
-        let timeline = Timeline::new(&history, past.horizon_us, &mut report.inconsistent);
-        let orders = backfills::orders(&history, &mut report.inconsistent);
+    let Some(first) = names.first() else {
+        return Ok(());
+    };
+    let mut known = reader.histories(first, end).await?;
+    let histories: Vec<JobHistory> = names
+        .iter()
+        .map(|name| {
+            known
+                .remove(name)
+                .unwrap_or_else(|| JobHistory::unknown(name))
+        })
+        .collect();
+    let inconsistent = &mut report.inconsistent;
+    let laid_out: Vec<(Timeline<'_>, Vec<Order<'_>>)> = histories
+        .iter()
+        .map(|history| {
+            let timeline = Timeline::new(history, past.horizon_us, inconsistent);
+            (timeline, backfills::orders(history, inconsistent))
+        })
+        .collect();
+    let mut audits: BTreeMap<&str, (JobAudit<'_, '_>, Pass<'_>)> = BTreeMap::new();
+    for (name, (timeline, orders)) in names.iter().zip(&laid_out) {
         report.jobs += 1;
         widen(&mut report.span, timeline.span());
-        let mut audit = JobAudit::new(&history.job, &timeline, past, circumstances);
-        let mut ordered = backfills::Pass::new(&history.job, &orders, past.horizon_us);
-        while let Some(of_job) = run.take_if(|run| run.job == history.job) {
-            audit.run(&of_job, report);
-            if !past.is_pruned(of_job.scheduled_us) {
-                ordered.run(&of_job, report);
+        let audit = JobAudit::new(name, timeline, past, circumstances);
+        let ordered = Pass::new(name, orders, past.horizon_us);
+        audits.insert(name, (audit, ordered));
+    }
+    let mut runs = reader.runs(first, end);
+    while let Some(run) = runs.next().await? {
+        if let Some((audit, ordered)) = audits.get_mut(run.job.as_str()) {
+            audit.run(&run, report);
+            if !past.is_pruned(run.scheduled_us) {
+                ordered.run(&run, report);
             }
-            run = runs.next().await?;
         }
+    }
+    for (audit, ordered) in audits.into_values() {
         audit.finish(report);
         ordered.finish(report);
     }
@@ -112,18 +138,6 @@ struct Past<'t> {
 impl Past<'_> {
     fn is_pruned(self, us: i64) -> bool {
         self.horizon_us.is_some_and(|horizon| us < horizon)
-    }
-}
-
-/// The job that comes next by name, from its history or, where it has none, from its runs.
-fn next_job(
-    histories: &mut Peekable<impl Iterator<Item = JobHistory>>,
-    run: Option<&AuditedRun>,
-) -> Option<JobHistory> {
-    match (histories.peek(), run) {
-        (Some(history), Some(run)) if run.job < history.job => Some(JobHistory::unknown(&run.job)),
-        (None, Some(run)) => Some(JobHistory::unknown(&run.job)),
-        _ => histories.next(),
     }
 }
 

@@ -240,10 +240,16 @@ impl AuditReader {
             .map_err(reading("events"))
     }
 
-    /// Up to `limit` names of jobs from `first` on, in order, from all tables but `runs`.
+    /// Up to `limit` names of jobs from `first` on, in order, from all tables.
     pub async fn names(&mut self, first: &str, limit: u32) -> Result<Vec<String>, ReadError> {
+        // The names among the runs are leapt through: one look into the index for each.
         sqlx::query_scalar(
-            "SELECT name FROM jobs WHERE name >= $1
+            "WITH RECURSIVE run_job (job) AS (
+                 SELECT min(job) FROM runs WHERE job >= $1
+                 UNION ALL SELECT (SELECT min(job) FROM runs WHERE job > run_job.job) FROM run_job
+                 WHERE run_job.job IS NOT NULL)
+             SELECT job FROM run_job WHERE job IS NOT NULL
+             UNION SELECT name FROM jobs WHERE name >= $1
              UNION SELECT job FROM job_versions WHERE job >= $1
              UNION SELECT job FROM gaps WHERE job >= $1
              UNION SELECT job FROM pauses WHERE job >= $1
@@ -257,12 +263,13 @@ impl AuditReader {
         .map_err(reading("jobs"))
     }
 
-    /// The histories of the jobs whose names lie in `[first, end)`, by name. No `end`: all.
+    /// The histories of the jobs whose names lie in `[first, end)`, by name, but those of which only
+    /// `runs` has heard. No `end`: all.
     pub async fn histories(
         &mut self,
         first: &str,
         end: Option<&str>,
-    ) -> Result<Vec<JobHistory>, ReadError> {
+    ) -> Result<BTreeMap<String, JobHistory>, ReadError> {
         let end = end.unwrap_or(END_OF_NAMES);
         let cursors = sqlx::query(
             "SELECT name, definition_hash, loaded FROM jobs
@@ -311,7 +318,7 @@ impl AuditReader {
         for row in rows.await.map_err(reading("backfills"))? {
             histories.backfill(&row).map_err(reading("backfills"))?;
         }
-        Ok(histories.0.into_values().collect())
+        Ok(histories.0)
     }
 
     /// The planner's cursor, and up to where ticks may have their runs ahead of it.
@@ -325,16 +332,17 @@ impl AuditReader {
         Ok((planned_us, row.try_get(1).map_err(reading("planner"))?))
     }
 
-    /// The runs of the jobs whose names lie in `[first, end)`, by job, tick and id.
+    /// The runs of the jobs whose names lie in `[first, end)`, by tick and id: side by side, as they lie
+    /// in the file.
     pub fn runs<'r>(&'r mut self, first: &'r str, end: Option<&'r str>) -> AuditedRuns<'r> {
         let rows = sqlx::query(
             "SELECT r.id, r.job, r.trigger, r.scheduled_us, r.state, r.reason, r.definition_hash,
                     r.attempts, r.counted, a.attempt, a.outcome, a.unknown_reason,
                     a.finished_us IS NOT NULL, a.request <> '' AND a.request_bytes > 0,
                     r.due_us, r.created_us, r.opened_us, r.finished_us, r.backfill
-             FROM runs r LEFT JOIN attempts a ON a.run_id = r.id
+             FROM runs r INDEXED BY runs_by_time LEFT JOIN attempts a ON a.run_id = r.id
              WHERE r.job >= $1 AND r.job < $2
-             ORDER BY r.job, r.scheduled_us, r.id, a.attempt",
+             ORDER BY r.scheduled_us, r.id, a.attempt",
         )
         .bind(first)
         .bind(end.unwrap_or(END_OF_NAMES))

@@ -115,7 +115,11 @@ fn rows_that_lie_ahead_of_a_clock_that_was_set_back_are_audited_as_any() {
 #[test]
 fn what_a_living_daemon_is_about_is_no_fault() {
     let jobs = [
-        job("a", "*/10 * * * *", "overlap: queue_one, start_deadline: 1h"),
+        job(
+            "a",
+            "*/10 * * * *",
+            "overlap: queue_one, start_deadline: 1h",
+        ),
         job("b", "*/10 * * * *", ""),
     ];
     let mut house = House::with(UNLIMITED, &jobs);

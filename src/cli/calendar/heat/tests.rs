@@ -186,7 +186,10 @@ fn sixty_calls_an_hour_fit_into_eighty_columns_with_their_sums() {
     let shown = |width| {
         let lines = month(11, |_| 60).render(Some(width), false);
         let widest = lines[3..33].iter().map(String::len).max();
-        assert!(widest.is_some_and(|widest| widest <= width.into()), "{widest:?}");
+        assert!(
+            widest.is_some_and(|widest| widest <= width.into()),
+            "{widest:?}"
+        );
         [&lines[2..4], &lines[33..]].concat().join("\n")
     };
     insta::assert_snapshot!(shown(80), @"
