@@ -1,7 +1,7 @@
 //! `audit verify`: the recomputed ticks of every job, joined with the runs of the ledger.
 //!
 //! Both come in the order of time, so one pass over each finds every hole, stray and double. The
-//! pass holds one run, and the definitions and a tick of each of [`JOBS_AT_ONCE`] jobs. All of these
+//! pass holds a part of the runs, and the definitions and a tick of each of [`JOBS_AT_ONCE`] jobs. All of these
 //! go side by side: that is the order in which the rows lie in the file. Job by job each page would
 //! be read as many times as there are jobs with a row in it, a thousand times for most.
 
@@ -112,13 +112,21 @@ async fn jobs(
         audits.insert(name, (audit, ordered));
     }
     let mut runs = reader.runs(first, end);
-    while let Some(run) = runs.next().await? {
-        if let Some((audit, ordered)) = audits.get_mut(run.job.as_str()) {
-            audit.run(&run, report);
-            if !past.is_pruned(run.scheduled_us) {
-                ordered.run(&run, report);
+    let mut part = runs.part().await?;
+    while !part.is_empty() {
+        // The next part is read while this one is looked at.
+        let look = async {
+            for run in part {
+                if let Some((audit, ordered)) = audits.get_mut(run.job.as_str()) {
+                    audit.run(&run, report);
+                    if !past.is_pruned(run.scheduled_us) {
+                        ordered.run(&run, report);
+                    }
+                }
             }
-        }
+        };
+        let (next, ()) = tokio::join!(runs.part(), look);
+        part = next?;
     }
     for (audit, ordered) in audits.into_values() {
         audit.finish(report);

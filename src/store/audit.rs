@@ -1,20 +1,20 @@
 //! What `audit verify` reads: the whole ledger, in the order in which it can be joined.
 //!
 //! All reads happen in one transaction of a read-only connection, so that a daemon that goes on
-//! planning cannot look like a hole. Nothing is held in memory but a batch of definitions and the
-//! run at hand. Words that are not in the contract's sets are handed on ([`Word::Foreign`]) and
+//! planning cannot look like a hole. Nothing is held in memory but a batch of definitions and a part of
+//! the runs. Words that are not in the contract's sets are handed on ([`Word::Foreign`]) and
 //! not refused: the auditor is there to name them.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use futures_util::StreamExt;
-use futures_util::stream::BoxStream;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteRow};
 use sqlx::{ConnectOptions, Row, SqliteConnection};
 
-use crate::domain::outcome::Outcome;
-use crate::domain::run::{Reason, RunState, Trigger};
+mod runs;
+
+pub use runs::{AuditedAttempt, AuditedRun, AuditedRuns};
 
 /// No name of a job sorts after it.
 const END_OF_NAMES: &str = "\u{10FFFF}";
@@ -37,6 +37,14 @@ pub enum ReadError {
         table: &'static str,
         /// What SQLite says.
         source: sqlx::Error,
+    },
+    /// What it answers with is not what was asked for.
+    #[error("cannot understand the rows of the ledger's table `{table}`")]
+    Rows {
+        /// The table.
+        table: &'static str,
+        /// What is wrong with them.
+        source: serde_json::Error,
     },
 }
 
@@ -128,56 +136,6 @@ pub struct AuditedBackfill {
     pub is_done: bool,
 }
 
-/// A row of `runs` with its attempts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AuditedRun {
-    /// Its identity.
-    pub id: String,
-    /// Whose.
-    pub job: String,
-    /// What started it.
-    pub trigger: Word<Trigger>,
-    /// Its tick, in microseconds since the epoch.
-    pub scheduled_us: i64,
-    /// When it should start, in microseconds since the epoch.
-    pub due_us: i64,
-    /// When it was planned, in microseconds since the epoch.
-    pub created_us: i64,
-    /// When its first attempt was opened, in microseconds since the epoch.
-    pub opened_us: Option<i64>,
-    /// When it was over, in microseconds since the epoch.
-    pub finished_us: Option<i64>,
-    /// The backfill that it is of.
-    pub backfill: Option<String>,
-    /// Where it stands.
-    pub state: Word<RunState>,
-    /// Why.
-    pub reason: Option<Word<Reason>>,
-    /// The definition it was planned with.
-    pub definition_hash: String,
-    /// Attempts opened, by the run's own count.
-    pub attempts: i64,
-    /// Those that were not throttled, by the run's own count.
-    pub counted: i64,
-    /// The rows of `attempts`, by number.
-    pub rows: Vec<AuditedAttempt>,
-}
-
-/// A row of `attempts`, without its bodies.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AuditedAttempt {
-    /// Its number.
-    pub attempt: i64,
-    /// What became of it; `None` while it is open.
-    pub outcome: Option<Word<Outcome>>,
-    /// Why an `unknown` is one.
-    pub unknown_reason: Option<Word<Reason>>,
-    /// Whether it has an end.
-    pub finished: bool,
-    /// Whether the request is there.
-    pub has_request: bool,
-}
-
 /// An attempt whose run is not there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Orphan {
@@ -207,8 +165,6 @@ impl AuditReader {
         let mut connection = SqliteConnectOptions::new()
             .filename(path)
             .read_only(true)
-            // Rows cross a thread one by one; the default of 50 makes the reader wait for each.
-            .row_buffer_size(1024)
             .connect()
             .await
             .map_err(opening)?;
@@ -332,24 +288,6 @@ impl AuditReader {
         Ok((planned_us, row.try_get(1).map_err(reading("planner"))?))
     }
 
-    /// The runs of the jobs whose names lie in `[first, end)`, by tick and id: side by side, as they lie
-    /// in the file.
-    pub fn runs<'r>(&'r mut self, first: &'r str, end: Option<&'r str>) -> AuditedRuns<'r> {
-        let rows = sqlx::query(
-            "SELECT r.id, r.job, r.trigger, r.scheduled_us, r.state, r.reason, r.definition_hash,
-                    r.attempts, r.counted, a.attempt, a.outcome, a.unknown_reason,
-                    a.finished_us IS NOT NULL, a.request <> '' AND a.request_bytes > 0,
-                    r.due_us, r.created_us, r.opened_us, r.finished_us, r.backfill
-             FROM runs r INDEXED BY runs_by_time LEFT JOIN attempts a ON a.run_id = r.id
-             WHERE r.job >= $1 AND r.job < $2
-             ORDER BY r.scheduled_us, r.id, a.attempt",
-        )
-        .bind(first)
-        .bind(end.unwrap_or(END_OF_NAMES))
-        .fetch(&mut self.connection);
-        AuditedRuns { rows, next: None }
-    }
-
     /// The attempts whose runs are not there: how many, and the first of them.
     pub async fn orphans(&mut self, limit: usize) -> Result<(u64, Vec<Orphan>), ReadError> {
         let mut rows = sqlx::query(
@@ -367,34 +305,6 @@ impl AuditReader {
             }
         }
         Ok((total, first))
-    }
-}
-
-/// The runs of a range of jobs, one by one.
-pub struct AuditedRuns<'r> {
-    rows: BoxStream<'r, Result<SqliteRow, sqlx::Error>>,
-    /// The run whose last attempt may not have come yet.
-    next: Option<AuditedRun>,
-}
-
-impl AuditedRuns<'_> {
-    /// The next run with all of its attempts.
-    pub async fn next(&mut self) -> Result<Option<AuditedRun>, ReadError> {
-        while let Some(row) = self.rows.next().await {
-            let row = row.map_err(reading("runs"))?;
-            let attempt = attempt(&row).map_err(reading("attempts"))?;
-            let id: &str = row.try_get(0).map_err(reading("runs"))?;
-            if let Some(run) = self.next.as_mut().filter(|run| run.id == id) {
-                run.rows.extend(attempt);
-                continue;
-            }
-            let mut run = run(&row).map_err(reading("runs"))?;
-            run.rows.extend(attempt);
-            if let Some(whole) = self.next.replace(run) {
-                return Ok(Some(whole));
-            }
-        }
-        Ok(self.next.take())
     }
 }
 
@@ -482,42 +392,6 @@ impl JobHistory {
             backfills: Vec::new(),
         }
     }
-}
-
-fn run(row: &SqliteRow) -> Result<AuditedRun, sqlx::Error> {
-    let reason: Option<&str> = row.try_get(5)?;
-    Ok(AuditedRun {
-        id: row.try_get(0)?,
-        job: row.try_get(1)?,
-        trigger: Word::read(row.try_get(2)?, Trigger::parse),
-        scheduled_us: row.try_get(3)?,
-        due_us: row.try_get(14)?,
-        created_us: row.try_get(15)?,
-        opened_us: row.try_get(16)?,
-        finished_us: row.try_get(17)?,
-        backfill: row.try_get(18)?,
-        state: Word::read(row.try_get(4)?, RunState::parse),
-        reason: reason.map(|reason| Word::read(reason, Reason::parse)),
-        definition_hash: row.try_get(6)?,
-        attempts: row.try_get(7)?,
-        counted: row.try_get(8)?,
-        rows: Vec::new(),
-    })
-}
-
-fn attempt(row: &SqliteRow) -> Result<Option<AuditedAttempt>, sqlx::Error> {
-    let Some(attempt) = row.try_get(9)? else {
-        return Ok(None);
-    };
-    let outcome: Option<&str> = row.try_get(10)?;
-    let unknown_reason: Option<&str> = row.try_get(11)?;
-    Ok(Some(AuditedAttempt {
-        attempt,
-        outcome: outcome.map(|outcome| Word::read(outcome, Outcome::parse)),
-        unknown_reason: unknown_reason.map(|reason| Word::read(reason, Reason::parse)),
-        finished: row.try_get(12)?,
-        has_request: row.try_get(13)?,
-    }))
 }
 
 fn orphan(row: &SqliteRow) -> Result<Orphan, sqlx::Error> {
