@@ -1,10 +1,10 @@
 //! How long `audit verify` takes over a large ledger, and how much memory.
 //!
 //! ```sh
-//! cargo bench --bench ledger -- 1000000 [PATH]
+//! cargo bench --bench ledger -- 1000000 [PATH [JOBS]]
 //! ```
 //!
-//! makes a ledger of about so many runs, of a hundred jobs that tick every minute, and has the binary
+//! makes a ledger of about so many runs, of a hundred jobs (or JOBS) that tick every minute, and has the binary
 //! audit it. With a PATH the ledger stays there, and is taken as it is the next time. The rows are
 //! written by SQL, because the engine would be days about it: every run has its attempt with bodies of
 //! a usual size, every fiftieth a throttled one before it, so that what is read is what a ledger holds.
@@ -27,11 +27,8 @@ use jiff::Timestamp;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection};
 
-/// Jobs of the ledger.
-const JOBS: u64 = 100;
-
-/// Ticks whose rows are written by one statement.
-const CHUNK: u64 = 1_000;
+/// Rows that are written by one statement, about.
+const CHUNK: u64 = 100_000;
 
 const MINUTE_US: u64 = 60_000_000;
 
@@ -54,7 +51,8 @@ fn main() {
     if !path.exists() {
         let begun = Instant::now();
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        runtime.block_on(make(&path, runs));
+        let jobs = arguments.get(2).map_or(100, |jobs| jobs.parse().unwrap());
+        runtime.block_on(make(&path, runs, jobs));
         println!("made {} in {:.1?}", path.display(), begun.elapsed());
     }
     let size = std::fs::metadata(&path).unwrap().len();
@@ -89,20 +87,20 @@ fn audit(path: &Path) {
     assert!(ended.status.success(), "the ledger is whole");
 }
 
-fn jobs() -> Vec<Arc<Job>> {
-    let job = |number: u64| format!("  - {{ name: job-{number:03}, schedule: \"* * * * *\" }}\n");
+fn jobs(jobs: u64) -> Vec<Arc<Job>> {
+    let job = |number: u64| format!("  - {{ name: job-{number:05}, schedule: \"* * * * *\" }}\n");
     let text = format!(
         "workspaces: {{ prod: {{ site: cn1, api_key: {{ env: K }}, quota: none }} }}
 defaults: {{ workspace: prod, func_id: guance__openapi.test }}
 jobs:
 {}",
-        (0..JOBS).map(job).collect::<String>()
+        (0..jobs).map(job).collect::<String>()
     );
     let loaded = config::parse(&text, Path::new("/jobs.yaml"));
     loaded.unwrap().config.jobs
 }
 
-async fn make(path: &Path, runs: u64) {
+async fn make(path: &Path, runs: u64, jobs: u64) {
     let (ledger, held) = Ledger::open(path, Timestamp::UNIX_EPOCH).await.unwrap();
     held.release(ledger).await;
     let options = SqliteConnectOptions::new().filename(path);
@@ -112,12 +110,12 @@ async fn make(path: &Path, runs: u64) {
         .connect()
         .await
         .unwrap();
-    let ticks = runs.div_ceil(JOBS);
-    definitions(&mut connection, ticks).await;
+    let ticks = runs.div_ceil(jobs);
+    definitions(&mut connection, jobs, ticks).await;
     let mut done = 0;
     while done < ticks {
-        let chunk = CHUNK.min(ticks - done);
-        rows(&mut connection, done, chunk).await;
+        let chunk = CHUNK.div_ceil(jobs).min(ticks - done);
+        rows(&mut connection, jobs, done, chunk).await;
         done += chunk;
     }
     connection.close().await.unwrap();
@@ -128,8 +126,8 @@ fn number(number: u64) -> i64 {
     i64::try_from(number).unwrap()
 }
 
-async fn definitions(connection: &mut SqliteConnection, ticks: u64) {
-    for job in jobs() {
+async fn definitions(connection: &mut SqliteConnection, number_of_jobs: u64, ticks: u64) {
+    for job in jobs(number_of_jobs) {
         sqlx::query("INSERT INTO jobs VALUES ($1, $2, 1)")
             .bind(job.name.as_str())
             .bind(&*job.hash.0)
@@ -154,7 +152,7 @@ async fn definitions(connection: &mut SqliteConnection, ticks: u64) {
 }
 
 /// The runs and attempts of so many ticks after the first `done`.
-async fn rows(connection: &mut SqliteConnection, done: u64, chunk: u64) {
+async fn rows(connection: &mut SqliteConnection, jobs: u64, done: u64, chunk: u64) {
     // Identities ascend with time, as those of the engine do.
     sqlx::query(
         "WITH RECURSIVE tick (n) AS (SELECT $1 UNION ALL SELECT n + 1 FROM tick WHERE n + 1 < $1 + $2)
@@ -168,7 +166,7 @@ async fn rows(connection: &mut SqliteConnection, done: u64, chunk: u64) {
     )
     .bind(number(done))
     .bind(number(chunk))
-    .bind(number(2 * JOBS))
+    .bind(number(2 * jobs))
     .bind(number(BEGINNING_US))
     .bind(number(MINUTE_US))
     .execute(&mut *connection)

@@ -288,6 +288,15 @@ impl AuditReader {
         Ok((planned_us, row.try_get(1).map_err(reading("planner"))?))
     }
 
+    /// How many attempts there are, of whatever run.
+    pub async fn attempts(&mut self) -> Result<u64, ReadError> {
+        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM attempts")
+            .fetch_one(&mut self.connection)
+            .await
+            .map_err(reading("attempts"))?;
+        Ok(count.unsigned_abs())
+    }
+
     /// The attempts whose runs are not there: how many, and the first of them.
     pub async fn orphans(&mut self, limit: usize) -> Result<(u64, Vec<Orphan>), ReadError> {
         let mut rows = sqlx::query(

@@ -14,8 +14,8 @@ use super::{AuditReader, END_OF_NAMES, ReadError, Word, reading};
 use crate::domain::outcome::Outcome;
 use crate::domain::run::{Reason, RunState, Trigger};
 
-/// Runs that are read at once: half a megabyte.
-const PART: u32 = 2_000;
+/// Runs that are read at once: some 60 kB, which an allocator keeps and need not map anew each time.
+const PART: u32 = 256;
 
 /// A part of the runs, in one text. Its order is put right by who reads it: SQLite promises none within
 /// an aggregate.
