@@ -142,6 +142,20 @@ impl Report {
         self.lists().iter().all(|(_, findings)| findings.total == 0)
     }
 
+    /// Puts each list in the order of jobs and instants: they were found side by side.
+    pub(super) fn sort(&mut self) {
+        for findings in [
+            &mut self.holes,
+            &mut self.strays,
+            &mut self.doubles,
+            &mut self.unfinished,
+            &mut self.inconsistent,
+        ] {
+            let key = |finding: &Finding| (finding.job.clone(), finding.scheduled_at);
+            findings.first.sort_by_cached_key(key);
+        }
+    }
+
     /// Every list with its name, as `-o json` spells it.
     pub fn lists(&self) -> [(&'static str, &Findings); 5] {
         [
