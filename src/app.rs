@@ -2,29 +2,33 @@
 //! order of stopping.
 //!
 //! Start: configuration → secrets → ledger (its lock first) → engine → READY. Stop: no new calls →
-//! drain → the end of every attempt recorded → engine → writer → journal mode → lock. A reload
-//! parses and validates everything before anything changes; a bad file changes nothing.
+//! drain → the end of every attempt recorded → engine → writer → journal mode → lock.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 
-use jiff::Timestamp;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::config::{self, Config, ConfigErrors, DatabaseUrl, Environment, Secrets, Unresolved};
-use crate::engine::{CommandError, Driver, Engine, EngineError, JobSet, Poke};
+use crate::config::{self, ConfigErrors, DatabaseUrl, Unresolved};
+use crate::engine::{Driver, Engine, EngineError};
 use crate::guance::ClientError;
 use crate::store::{Event, Held, Ledger, StoreError, StoreErrorKind};
-use crate::web::{self, Answer, Ask, Asked, Reloaded};
+use crate::web::{self, Answer, Ask, Asked};
 
 mod control;
 mod notify;
+mod reload;
+mod signals;
+mod watch;
 
 use control::Control;
 use notify::Systemd;
+use reload::Wanted;
+use signals::Signals;
+use watch::Watch;
+
+pub use signals::Stop;
 
 /// What a daemon is started with.
 #[derive(Clone, Debug)]
@@ -35,6 +39,8 @@ pub struct Options {
     pub database: Option<String>,
     /// Where commands reach it; without a socket none do.
     pub socket: Option<PathBuf>,
+    /// Whether it takes over a changed configuration by itself.
+    pub watch: bool,
 }
 
 /// Why a daemon ended badly.
@@ -85,24 +91,36 @@ impl AppError {
         }
     }
 
+    /// What is wrong, one by one, and how many more there are.
+    fn faults(&self) -> (Vec<String>, usize) {
+        match self {
+            Self::Config(refused) => {
+                let faults = refused.errors.iter().map(ToString::to_string);
+                (faults.collect(), refused.omitted)
+            }
+            Self::Secrets(missing) => (missing.iter().map(ToString::to_string).collect(), 0),
+            other => (vec![other.to_string()], 0),
+        }
+    }
+
     /// Whether another daemon holds the ledger: exit 5.
     pub fn is_locked(&self) -> bool {
         matches!(self, Self::Store(error) if matches!(error.kind(), StoreErrorKind::Locked { .. }))
     }
 }
 
-/// Runs a daemon until SIGTERM or SIGINT.
+/// Runs a daemon until SIGTERM or SIGINT; a second one cuts off the calls that the first waits for.
 ///
 /// # Errors
 /// See [`AppError`]. Errors of a later reload are logged, and the daemon goes on.
 pub async fn run(options: Options) -> Result<(), AppError> {
     let mut signals = Signals::listen().map_err(AppError::Signals)?;
-    let stop = CancellationToken::new();
-    let daemon = Daemon::start(options, Clock::system()).await?;
+    let (stop, clock) = (Stop::default(), Clock::system());
+    let daemon = Daemon::start(options, clock.clone()).await?;
     let listener = tokio::spawn({
-        let (stop, asked) = (stop.clone(), daemon.reload.clone());
+        let (stop, wanted) = (stop.clone(), daemon.wanted.clone());
         let poke = daemon.driver.poke.clone();
-        async move { signals.forward(&stop, &asked, &poke).await }
+        async move { signals.forward(&stop, &wanted, &poke, &clock).await }
     });
     daemon.serve(&stop).await;
     listener.abort();
@@ -111,50 +129,6 @@ pub async fn run(options: Options) -> Result<(), AppError> {
 
 /// Requests that are heard between two steps, at most: a flood of them must not hold up calls.
 const HEARD: usize = 32;
-
-/// A reload that somebody asked for and that has not been done yet.
-#[derive(Clone, Debug, Default)]
-struct ReloadFlag(Arc<std::sync::atomic::AtomicBool>);
-
-impl ReloadFlag {
-    fn ask(&self) {
-        self.0.store(true, std::sync::atomic::Ordering::SeqCst);
-    }
-
-    fn take(&self) -> bool {
-        self.0.swap(false, std::sync::atomic::Ordering::SeqCst)
-    }
-}
-
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
-}
-
-impl Signals {
-    fn listen() -> std::io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    /// Turns signals into levels: an early one is not lost.
-    async fn forward(&mut self, stop: &CancellationToken, asked: &ReloadFlag, poke: &Poke) {
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => stop.cancel(),
-                _ = self.interrupt.recv() => stop.cancel(),
-                _ = self.hangup.recv() => {
-                    asked.ask();
-                    poke.poke();
-                }
-            }
-        }
-    }
-}
 
 /// A daemon that holds its ledger.
 #[derive(Debug)]
@@ -166,7 +140,9 @@ pub struct Daemon {
     ledger: Ledger,
     held: Held,
     driver: Driver,
-    reload: ReloadFlag,
+    database: DatabaseUrl,
+    wanted: Wanted,
+    watch: Option<Watch>,
     control: Control,
     asked: mpsc::Receiver<Asked>,
     systemd: Systemd,
@@ -178,10 +154,10 @@ impl Daemon {
     /// # Errors
     /// See [`AppError`].
     pub async fn start(options: Options, clock: Clock) -> Result<Self, AppError> {
-        let (config, jobs) = load(&options.config, clock.now())?;
-        let DatabaseUrl::Sqlite(path) = Environment::process()
-            .database(options.database.as_deref(), Some(&config.database))
-            .map_err(AppError::Database)?;
+        let (sources, loaded) = reload::load(&options.config, clock.now());
+        let (config, jobs) = loaded?;
+        let database = reload::database(&options, &config).map_err(AppError::Database)?;
+        let path = database.path().to_path_buf();
         let (ledger, held) = Ledger::open(&path, clock.now()).await?;
         let engine = Engine::open(ledger.clone(), clock.clone(), jobs).await?;
         tracing::info!(
@@ -199,6 +175,11 @@ impl Daemon {
             ledger: path.canonicalize().unwrap_or(path),
             config: options.config.clone(),
         };
+        let wanted = Wanted::default();
+        let poke = driver.poke.clone();
+        let watch = options
+            .watch
+            .then(|| Watch::start(sources, clock.clone(), wanted.clone(), poke));
         let control = Control::open(options.socket.as_deref(), context).await;
         Ok(Self {
             options,
@@ -208,7 +189,9 @@ impl Daemon {
             ledger,
             held,
             driver,
-            reload: ReloadFlag::default(),
+            database,
+            wanted,
+            watch,
             control,
             asked,
             systemd: Systemd::from_environment(),
@@ -216,21 +199,21 @@ impl Daemon {
     }
 
     /// Schedules until `stop`, then drains and lets the ledger go.
-    pub async fn serve(mut self, stop: &CancellationToken) {
+    pub async fn serve(mut self, stop: &Stop) {
         self.systemd.ready();
         tracing::info!("ready: scheduling");
-        while !stop.is_cancelled() {
+        while !stop.begun.is_cancelled() {
             let systemd = &mut self.systemd;
             self.driver
-                .drive(&mut self.engine, stop, |step| systemd.observe(step))
+                .drive(&mut self.engine, &stop.begun, |step| systemd.observe(step))
                 .await;
-            if self.reload.take() {
+            if let Some(actor) = self.wanted.take() {
                 // Said in the log, which is where whoever sends a signal looks.
-                let _ = self.reload("SIGHUP").await;
+                let _ = self.reload(actor).await;
             }
             self.hear().await;
         }
-        self.stop().await;
+        self.stop(&stop.at_once).await;
     }
 
     /// Carries out what was asked at the socket.
@@ -252,67 +235,20 @@ impl Daemon {
         self.driver.poke.poke();
     }
 
-    /// Takes over the file as it is now, or keeps what runs and says why.
-    async fn reload(&mut self, actor: &str) -> Result<Reloaded, CommandError> {
-        self.systemd.reloading();
-        let reloaded = match load(&self.options.config, self.clock.now()) {
-            Ok((config, jobs)) => self.take_over(config, jobs, actor).await,
-            Err(error) => {
-                tracing::error!("the reload was refused, the running configuration stays: {error}");
-                let recorded = self.engine.record_refused_reload(actor).await;
-                if let Err(error) = recorded {
-                    tracing::error!(%error, "the refused reload cannot be recorded");
-                }
-                Err(CommandError::Invalid(format!(
-                    "the running configuration stays: {error}"
-                )))
-            }
-        };
-        self.systemd.ready();
-        reloaded
-    }
-
-    async fn take_over(
-        &mut self,
-        config: Config,
-        jobs: JobSet,
-        actor: &str,
-    ) -> Result<Reloaded, CommandError> {
-        match self.engine.reload(jobs, actor).await {
-            Ok(difference) => {
-                self.drain = config.drain_timeout;
-                let changes: Vec<(String, &'static str)> = difference
-                    .changes()
-                    .map(|(job, change)| (job.to_string(), change))
-                    .collect();
-                let words: Vec<String> = changes
-                    .iter()
-                    .map(|(job, change)| format!("{job} {change}"))
-                    .collect();
-                tracing::info!(jobs = config.jobs.len(), actor, changes = %words.join(", "), "reloaded");
-                Ok(Reloaded {
-                    jobs: config.jobs.len(),
-                    changes,
-                })
-            }
-            Err(error) => {
-                tracing::error!(%error, "the reload failed; the old configuration stays");
-                Err(match error {
-                    EngineError::Store(error) => CommandError::Store(error),
-                    EngineError::Client(error) => CommandError::Invalid(error.to_string()),
-                })
-            }
-        }
-    }
-
-    async fn stop(mut self) {
+    async fn stop(mut self, at_once: &CancellationToken) {
         self.systemd.stopping();
         // Nothing is heard from here on; what still waits is told that the daemon stops.
         self.asked.close();
         while self.asked.try_recv().is_ok() {}
         self.control.close().await;
-        tracing::info!(drain = ?self.drain, "stopping: no new calls, those under way are waited for");
-        self.engine.stop(self.drain).await;
+        tracing::info!(drain = ?self.drain, "stopping: no new calls, those under way are waited for; a second signal (Ctrl-C, SIGTERM) stops at once");
+        let patience = async {
+            tokio::select! {
+                () = tokio::time::sleep(self.drain) => tracing::warn!("the drain's time is over"),
+                () = at_once.cancelled() => tracing::warn!("told to stop at once"),
+            }
+        };
+        self.engine.stop(patience).await;
         let event = Event {
             at: self.clock.now(),
             kind: "stop",
@@ -325,31 +261,5 @@ impl Daemon {
         drop(self.engine);
         self.held.release(self.ledger).await;
         tracing::info!("stopped");
-    }
-}
-
-/// Reads and resolves everything, or nothing.
-fn load(path: &Path, now: Timestamp) -> Result<(Config, JobSet), AppError> {
-    let loaded = config::load(path).map_err(AppError::Config)?;
-    for warning in loaded.warnings.iter().chain(&loaded.uncovered(now)) {
-        tracing::warn!("{warning}");
-    }
-    let secrets = config::resolve(&loaded.config).map_err(AppError::Secrets)?;
-    let jobs = jobset(&loaded.config, secrets);
-    Ok((loaded.config, jobs))
-}
-
-/// What the engine runs on.
-fn jobset(config: &Config, secrets: Secrets) -> JobSet {
-    JobSet {
-        jobs: config
-            .jobs
-            .iter()
-            .map(|job| (job.name.clone(), job.clone()))
-            .collect(),
-        workspaces: config.workspaces.clone(),
-        keys: secrets.keys,
-        secrets: secrets.kwargs,
-        zone_data: config::zone_data(),
     }
 }

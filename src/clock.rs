@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
+use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::watch;
 
 /// Longest single sleep. A clock step or a suspend is seen no later than this (architecture,
@@ -25,8 +26,18 @@ pub struct Clock(Arc<Source>);
 
 #[derive(Debug)]
 enum Source {
-    System { origin: Instant },
+    System { origin: Instant, boot: Option<i64> },
     Manual(Manual),
+}
+
+/// An instant by the machine's own count since it was booted. It outlives a process, a suspend counts,
+/// and no step of the wall clock touches it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Uptime {
+    /// Which boot: no two of a machine have the same number.
+    pub boot: i64,
+    /// The time since then.
+    pub since: Duration,
 }
 
 #[derive(Debug)]
@@ -53,6 +64,7 @@ impl Clock {
     pub fn system() -> Self {
         Self(Arc::new(Source::System {
             origin: Instant::now(),
+            boot: boot(),
         }))
     }
 
@@ -79,8 +91,25 @@ impl Clock {
     /// Time that no step of the wall clock touches; one day when the clock is made.
     pub fn monotonic(&self) -> Duration {
         match &*self.0 {
-            Source::System { origin } => MONOTONIC_BEGINNING + origin.elapsed(),
+            Source::System { origin, .. } => MONOTONIC_BEGINNING + origin.elapsed(),
             Source::Manual(manual) => manual.reading.borrow().monotonic,
+        }
+    }
+
+    /// The time since the machine's boot; `None` where it cannot be told.
+    pub fn uptime(&self) -> Option<Uptime> {
+        match &*self.0 {
+            Source::System { boot, .. } => {
+                let since = clock_gettime(ClockId::Boottime);
+                Some(Uptime {
+                    boot: (*boot)?,
+                    since: Duration::try_from(since).ok()?,
+                })
+            }
+            Source::Manual(manual) => Some(Uptime {
+                boot: 0,
+                since: manual.reading.borrow().monotonic,
+            }),
         }
     }
 
@@ -192,6 +221,13 @@ impl Drop for Asleep<'_> {
     }
 }
 
+/// The kernel's random number of this boot.
+fn boot() -> Option<i64> {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let (high, _) = uuid::Uuid::try_parse(text.trim()).ok()?.as_u64_pair();
+    Some(high.cast_signed())
+}
+
 fn truncate(at: Timestamp) -> Timestamp {
     Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at)
 }
@@ -216,6 +252,15 @@ mod tests {
         clock.step_wall(SignedDuration::from_secs(-1));
         assert_eq!(clock.now().as_microsecond(), 500_000);
         assert_eq!(clock.monotonic() - monotonic, Duration::from_millis(1500));
+    }
+
+    #[test]
+    fn the_machine_counts_the_time_since_its_boot() {
+        let clock = Clock::system();
+        let (first, second) = (clock.uptime(), Clock::system().uptime());
+        let (first, second) = (first.expect("a boot"), second.expect("a boot"));
+        assert_eq!(first.boot, second.boot, "one boot, whoever asks");
+        assert!(Duration::ZERO < first.since && first.since <= second.since);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Each line about a run carries `job`, `run_id`, `attempt` and `trace_id`. No line carries a secret:
 //! secrets are a type that has nothing to print.
 
+use std::any::Any;
 use std::os::unix::fs::MetadataExt;
 
 use tracing_subscriber::filter::EnvFilter;
@@ -44,10 +45,32 @@ pub fn init(settings: &Settings) -> Option<String> {
             )),
         ),
     };
-    let _ = Registry::default()
+    let begun = Registry::default()
         .with(output(settings).with_filter(filter))
         .try_init();
+    if begun.is_ok() {
+        std::panic::set_hook(Box::new(log_panic));
+    }
     complaint
+}
+
+/// A panic is logged like everything else, and by its place: a message that was put together at run
+/// time may hold whatever the panicking code held, and the standard hook would print it.
+fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string);
+    tracing::error!(
+        place = place.as_deref().unwrap_or("-"),
+        thread = std::thread::current().name().unwrap_or("-"),
+        "funcron panicked: {}",
+        words(panic.payload())
+    );
+}
+
+/// What a panic's payload says if it is a text of the program itself.
+fn words(payload: &(dyn Any + Send)) -> &'static str {
+    let text = payload.downcast_ref::<&'static str>();
+    text.copied()
+        .unwrap_or("(its message may hold a secret and is left out)")
 }
 
 type Output = Box<dyn Layer<Registry> + Send + Sync>;
@@ -83,6 +106,13 @@ fn is_stderr(stream: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_panics_message_is_told_only_where_the_program_itself_wrote_all_of_it() {
+        assert_eq!(words(&"unreachable"), "unreachable");
+        let made = format!("a token: {}", "CANARY");
+        assert!(!words(&made).contains("CANARY"));
+    }
 
     #[test]
     fn a_stream_that_is_not_ours_is_not_the_journal() {

@@ -67,10 +67,15 @@ impl Systemd {
             tell(&[NotifyState::Watchdog]);
         }
         let status = match step {
-            Ok(step) => format!(
-                "{} calls under way, {} runs waiting",
-                step.in_flight, step.waiting
-            ),
+            Ok(step) => {
+                let warning = step
+                    .doubt
+                    .map_or(String::new(), |doubt| format!("; {}", doubt.explain()));
+                format!(
+                    "{} calls under way, {} runs waiting{warning}",
+                    step.in_flight, step.waiting
+                )
+            }
             Err(error) => format!("not firing: {error}"),
         };
         if status != self.status {

@@ -1,4 +1,5 @@
-//! What the auditor takes from a definition's JSON text: what decides its ticks, nothing else.
+//! What the auditor takes from a definition's JSON text: what decides its ticks, and what becomes of
+//! them.
 
 use std::fmt;
 
@@ -7,6 +8,7 @@ use serde_json::Value;
 
 use super::days::ExcludedDays;
 use super::expression::{Expression, instant, interval};
+use super::policy::Policy;
 
 /// A definition, read from the ledger.
 #[derive(Debug)]
@@ -25,6 +27,7 @@ pub struct Definition {
     pub(super) excluded: ExcludedDays,
     /// No run is due later after its tick than this; zero: each is due at its tick.
     pub(super) spread_us: i64,
+    pub(super) policy: Policy,
 }
 
 /// What becomes of a fixed time that the wall clock jumps over.
@@ -98,6 +101,7 @@ impl Definition {
                 Value::String(text) => interval(text)?,
                 _ => return Err(lacks("spread")),
             },
+            policy: Policy::read(&json)?,
             name: name.to_owned(),
         })
     }

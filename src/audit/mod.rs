@@ -6,15 +6,18 @@
 //! two have in common is the contract's text, the names of states in `domain::run`, and jiff's
 //! zone data.
 //!
-//! Memory does not grow with the ledger: runs arrive in the order of job and tick and are joined
+//! Memory does not grow with the ledger: runs arrive in the order of their instants and are joined
 //! with the recomputed ticks as they come ([`verify()`]); of each list of faults only the first are
 //! kept, the rest are counted ([`Findings`]).
 
+mod backfills;
 mod calendar;
+mod conduct;
 mod days;
 mod definition;
 mod expression;
 mod field;
+mod policy;
 mod report;
 mod run_rules;
 pub mod scanner;
@@ -23,5 +26,5 @@ mod verify;
 mod zone;
 
 pub use definition::{Definition, Unreadable};
-pub use report::{Finding, Findings, LISTED, Report};
-pub use verify::{AuditError, Circumstances, verify};
+pub use report::{Finding, Findings, Hear, LISTED, List, Report};
+pub use verify::{AuditError, Circumstances, verify, verify_aloud};

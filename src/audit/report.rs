@@ -21,6 +21,9 @@ pub struct Report {
     pub span: Option<(Timestamp, Timestamp)>,
     /// The prune horizon: ticks before it may be gone, and were not looked for.
     pub pruned_before: Option<Timestamp>,
+    /// Spans of the past that are still to be planned: what is due in them has no run yet, and is no
+    /// hole.
+    pub unplanned_spans: u64,
     /// Ticks that have no run.
     pub holes: Findings,
     /// Runs that say they have a tick, and have none.
@@ -31,6 +34,34 @@ pub struct Report {
     pub unfinished: Findings,
     /// Rows that contradict each other.
     pub inconsistent: Findings,
+}
+
+/// The lists of findings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum List {
+    /// [`Report::holes`]
+    Holes,
+    /// [`Report::strays`]
+    Strays,
+    /// [`Report::doubles`]
+    Doubles,
+    /// [`Report::unfinished`]
+    Unfinished,
+    /// [`Report::inconsistent`]
+    Inconsistent,
+}
+
+impl List {
+    /// As `-o json` spells it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Holes => "holes",
+            Self::Strays => "strays",
+            Self::Doubles => "doubles",
+            Self::Unfinished => "unfinished",
+            Self::Inconsistent => "inconsistent",
+        }
+    }
 }
 
 /// One list of findings.
@@ -55,14 +86,40 @@ pub struct Finding {
     pub what: String,
 }
 
-impl Findings {
-    pub(super) fn add(&mut self, finding: impl FnOnce() -> Finding) {
-        self.total += 1;
-        if self.first.len() < LISTED {
-            self.first.push(finding());
-        }
+/// Hears of every finding as it is made; a report keeps only the first of each list.
+pub type Hear<'h> = dyn FnMut(List, &Finding) + Send + 'h;
+
+/// A report in the making, and who hears of each finding.
+pub(super) struct Noted<'h> {
+    pub(super) report: Report,
+    hear: Option<&'h mut Hear<'h>>,
+}
+
+impl<'h> Noted<'h> {
+    pub(super) fn new(hear: Option<&'h mut Hear<'h>>) -> Self {
+        let report = Report::default();
+        Self { report, hear }
     }
 
+    /// Counts a finding; it is put into words only where somebody will read them.
+    pub(super) fn add(&mut self, list: List, finding: impl FnOnce() -> Finding) {
+        let findings = self.report.list_mut(list);
+        findings.total += 1;
+        let is_kept = findings.first.len() < LISTED;
+        if !is_kept && self.hear.is_none() {
+            return;
+        }
+        let finding = finding();
+        if let Some(hear) = &mut self.hear {
+            hear(list, &finding);
+        }
+        if is_kept {
+            findings.first.push(finding);
+        }
+    }
+}
+
+impl Findings {
     fn to_json(&self) -> Value {
         self.first.iter().map(Finding::to_json).collect()
     }
@@ -85,18 +142,43 @@ impl Report {
         self.lists().iter().all(|(_, findings)| findings.total == 0)
     }
 
+    /// Puts each list in the order of jobs and instants: they were found side by side.
+    pub(super) fn sort(&mut self) {
+        for findings in [
+            &mut self.holes,
+            &mut self.strays,
+            &mut self.doubles,
+            &mut self.unfinished,
+            &mut self.inconsistent,
+        ] {
+            let key = |finding: &Finding| (finding.job.clone(), finding.scheduled_at);
+            findings.first.sort_by_cached_key(key);
+        }
+    }
+
     /// Every list with its name, as `-o json` spells it.
     pub fn lists(&self) -> [(&'static str, &Findings); 5] {
         [
-            ("holes", &self.holes),
-            ("strays", &self.strays),
-            ("doubles", &self.doubles),
-            ("unfinished", &self.unfinished),
-            ("inconsistent", &self.inconsistent),
+            (List::Holes.as_str(), &self.holes),
+            (List::Strays.as_str(), &self.strays),
+            (List::Doubles.as_str(), &self.doubles),
+            (List::Unfinished.as_str(), &self.unfinished),
+            (List::Inconsistent.as_str(), &self.inconsistent),
         ]
     }
 
-    /// The object that `audit verify -o json` prints (contract, section 6).
+    fn list_mut(&mut self, list: List) -> &mut Findings {
+        match list {
+            List::Holes => &mut self.holes,
+            List::Strays => &mut self.strays,
+            List::Doubles => &mut self.doubles,
+            List::Unfinished => &mut self.unfinished,
+            List::Inconsistent => &mut self.inconsistent,
+        }
+    }
+
+    /// The object that `audit verify -o json` prints (contract, section 6): of each list the first
+    /// [`LISTED`], and in `totals` how many there are.
     pub fn to_json(&self) -> Value {
         let mut object = json!({
             "ok": self.is_ok(),
@@ -107,6 +189,7 @@ impl Report {
             "from": self.span.map(|(from, _)| shown(from)),
             "until": self.span.map(|(_, until)| shown(until)),
             "pruned_before": self.pruned_before.map(shown),
+            "unplanned_spans": self.unplanned_spans,
         });
         for (name, findings) in self.lists() {
             object[name] = findings.to_json();

@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use super::definition::Definition;
-use super::report::{Finding, Findings, timestamp};
+use super::report::{Finding, List, Noted, timestamp};
 use super::scanner::{Tick, ticks};
 use crate::store::audit::{JobHistory, Version};
 
@@ -28,10 +28,10 @@ impl<'h> Timeline<'h> {
     pub(super) fn new(
         history: &'h JobHistory,
         horizon_us: Option<i64>,
-        inconsistent: &mut Findings,
+        noted: &mut Noted<'_>,
     ) -> Self {
         let mut report = |at_us: Option<i64>, what: String| {
-            inconsistent.add(|| Finding {
+            noted.add(List::Inconsistent, || Finding {
                 job: Some(history.job.clone()),
                 scheduled_at: at_us.map(timestamp),
                 run_id: None,

@@ -1,22 +1,27 @@
 //! `audit verify`: the recomputed ticks of every job, joined with the runs of the ledger.
 //!
 //! Both come in the order of time, so one pass over each finds every hole, stray and double. The
-//! pass holds one run, one tick, and the definitions of [`JOBS_AT_ONCE`] jobs.
+//! pass holds a part of the runs, and the definitions and a tick of each of [`JOBS_AT_ONCE`] jobs. All of these
+//! go side by side: that is the order in which the rows lie in the file. Job by job each page would
+//! be read as many times as there are jobs with a row in it, a thousand times for most.
 
+use std::collections::BTreeMap;
 use std::iter::Peekable;
 
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::report::{Finding, Report, timestamp};
+use super::backfills::{self, Order, Pass};
+use super::conduct::{Conduct, Fault};
+use super::report::{Finding, Hear, List, Noted, Report, timestamp};
 use super::run_rules;
 use super::scanner::{Tick, TickKind};
 use super::timeline::{Interval, Timeline, short};
-use crate::domain::run::{Reason, RunState, Trigger};
+use crate::domain::run::{Ahead, Reason, RunState, Trigger};
 use crate::store::audit::{AuditReader, AuditedRun, JobHistory, ReadError, Word};
 
-/// How many jobs' definitions are read in one go.
-const JOBS_AT_ONCE: u32 = 1_000;
+/// How many jobs are audited in one pass over the runs: each holds some kilobytes.
+const JOBS_AT_ONCE: u32 = 5_000;
 
 /// What the auditor cannot learn from the ledger.
 #[derive(Clone, Copy, Debug)]
@@ -37,20 +42,44 @@ pub async fn verify(
     reader: &mut AuditReader,
     circumstances: Circumstances<'_>,
 ) -> Result<Report, AuditError> {
-    let mut report = Report::default();
-    let horizon_us = horizon(reader.prunes().await?, &mut report);
-    report.pruned_before = horizon_us.map(timestamp);
+    audit(reader, circumstances, Noted::new(None)).await
+}
+
+/// The same, and `hear` is told every finding as it is made, those beyond
+/// [`LISTED`](super::LISTED) too.
+pub async fn verify_aloud<'h>(
+    reader: &mut AuditReader,
+    circumstances: Circumstances<'_>,
+    hear: &'h mut Hear<'h>,
+) -> Result<Report, AuditError> {
+    audit(reader, circumstances, Noted::new(Some(hear))).await
+}
+
+async fn audit(
+    reader: &mut AuditReader,
+    circumstances: Circumstances<'_>,
+    mut noted: Noted<'_>,
+) -> Result<Report, AuditError> {
+    let horizon_us = horizon(reader.prunes().await?, &mut noted);
+    noted.report.pruned_before = horizon_us.map(timestamp);
+    noted.report.unplanned_spans = reader.unplanned_spans().await?;
+    let starts = reader.starts().await?;
+    let past = Past {
+        horizon_us,
+        starts: &starts,
+    };
     let mut first = String::new();
     loop {
-        let names = reader.names(&first, JOBS_AT_ONCE + 1).await?;
-        let end = names.into_iter().nth(JOBS_AT_ONCE as usize);
+        let mut names = reader.names(&first, JOBS_AT_ONCE + 1).await?;
+        let beyond = names.split_off(names.len().min(JOBS_AT_ONCE as usize));
+        let end = beyond.into_iter().next();
         jobs(
             reader,
-            &first,
+            &names,
             end.as_deref(),
-            horizon_us,
+            past,
             circumstances,
-            &mut report,
+            &mut noted,
         )
         .await?;
         match end {
@@ -58,50 +87,87 @@ pub async fn verify(
             None => break,
         }
     }
-    orphans(reader, &mut report).await?;
-    Ok(report)
+    orphans(reader, &mut noted).await?;
+    noted.report.sort();
+    Ok(noted.report)
 }
 
-/// Audits the jobs whose names lie in `[first, end)`.
+/// Audits the jobs of these names, which are all from the first of them until before `end`.
 async fn jobs(
     reader: &mut AuditReader,
-    first: &str,
+    names: &[String],
     end: Option<&str>,
-    horizon_us: Option<i64>,
+    past: Past<'_>,
     circumstances: Circumstances<'_>,
-    report: &mut Report,
+    noted: &mut Noted<'_>,
 ) -> Result<(), ReadError> {
-    let mut histories = reader.histories(first, end).await?.into_iter().peekable();
+    let Some(first) = names.first() else {
+        return Ok(());
+    };
+    let mut known = reader.histories(first, end).await?;
+    let histories: Vec<JobHistory> = names
+        .iter()
+        .map(|name| {
+            known
+                .remove(name)
+                .unwrap_or_else(|| JobHistory::unknown(name))
+        })
+        .collect();
+    let laid_out: Vec<(Timeline<'_>, Vec<Order<'_>>)> = histories
+        .iter()
+        .map(|history| {
+            let timeline = Timeline::new(history, past.horizon_us, noted);
+            (timeline, backfills::orders(history, noted))
+        })
+        .collect();
+    let mut audits: BTreeMap<&str, (JobAudit<'_, '_>, Pass<'_>)> = BTreeMap::new();
+    for (name, (timeline, orders)) in names.iter().zip(&laid_out) {
+        noted.report.jobs += 1;
+        widen(&mut noted.report.span, timeline.span());
+        let audit = JobAudit::new(name, timeline, past, circumstances);
+        let ordered = Pass::new(name, orders, past.horizon_us);
+        audits.insert(name, (audit, ordered));
+    }
     let mut runs = reader.runs(first, end);
-    let mut run = runs.next().await?;
-    while let Some(history) = next_job(&mut histories, run.as_ref()) {
-        let timeline = Timeline::new(&history, horizon_us, &mut report.inconsistent);
-        report.jobs += 1;
-        widen(&mut report.span, timeline.span());
-        let mut audit = JobAudit::new(&history.job, &timeline, horizon_us, circumstances);
-        while let Some(of_job) = run.take_if(|run| run.job == history.job) {
-            audit.run(&of_job, report);
-            run = runs.next().await?;
-        }
-        audit.finish(report);
+    let mut part = runs.part().await?;
+    while !part.is_empty() {
+        // The next part is read while this one is looked at.
+        let look = async {
+            for run in part {
+                if let Some((audit, ordered)) = audits.get_mut(run.job.as_str()) {
+                    audit.run(&run, noted);
+                    if !past.is_pruned(run.scheduled_us) {
+                        ordered.run(&run, noted);
+                    }
+                }
+            }
+        };
+        let (next, ()) = tokio::join!(runs.part(), look);
+        part = next?;
+    }
+    for (audit, ordered) in audits.into_values() {
+        audit.finish(noted);
+        ordered.finish(noted);
     }
     Ok(())
 }
 
-/// The job that comes next by name, from its history or, where it has none, from its runs.
-fn next_job(
-    histories: &mut Peekable<impl Iterator<Item = JobHistory>>,
-    run: Option<&AuditedRun>,
-) -> Option<JobHistory> {
-    match (histories.peek(), run) {
-        (Some(history), Some(run)) if run.job < history.job => Some(JobHistory::unknown(&run.job)),
-        (None, Some(run)) => Some(JobHistory::unknown(&run.job)),
-        _ => histories.next(),
+/// What is the same for all jobs.
+#[derive(Clone, Copy)]
+struct Past<'t> {
+    horizon_us: Option<i64>,
+    /// The instants of the daemon's starts, ascending.
+    starts: &'t [i64],
+}
+
+impl Past<'_> {
+    fn is_pruned(self, us: i64) -> bool {
+        self.horizon_us.is_some_and(|horizon| us < horizon)
     }
 }
 
 /// The latest instant before which a prune took runs.
-fn horizon(prunes: Vec<String>, report: &mut Report) -> Option<i64> {
+fn horizon(prunes: Vec<String>, noted: &mut Noted<'_>) -> Option<i64> {
     let mut latest = None;
     for detail in prunes {
         let before = serde_json::from_str::<Value>(&detail)
@@ -109,7 +175,7 @@ fn horizon(prunes: Vec<String>, report: &mut Report) -> Option<i64> {
             .and_then(|detail| detail["before_us"].as_i64());
         match before {
             Some(before) => latest = latest.max(Some(before)),
-            None => report.inconsistent.add(|| Finding {
+            None => noted.add(List::Inconsistent, || Finding {
                 job: None,
                 scheduled_at: None,
                 run_id: None,
@@ -126,31 +192,34 @@ fn widen(span: &mut Option<(Timestamp, Timestamp)>, by: Option<(i64, i64)>) {
     }
 }
 
-async fn orphans(reader: &mut AuditReader, report: &mut Report) -> Result<(), ReadError> {
-    let (total, first) = reader.orphans(super::LISTED).await?;
-    report.attempts += total;
-    let unlisted = total - first.len() as u64;
-    for orphan in first {
-        report.inconsistent.add(|| Finding {
-            job: None,
-            scheduled_at: Some(timestamp(orphan.opened_us)),
-            what: format!(
-                "attempt {} called {}, and its run is not there",
-                orphan.attempt, orphan.func_id
-            ),
-            run_id: Some(orphan.run_id),
-        });
+async fn orphans(reader: &mut AuditReader, noted: &mut Noted<'_>) -> Result<(), ReadError> {
+    // Each is looked for only where some are not among those of the runs.
+    if reader.attempts().await? == noted.report.attempts {
+        return Ok(());
     }
-    report.inconsistent.total += unlisted;
-    Ok(())
+    reader
+        .orphans(|orphan| {
+            noted.report.attempts += 1;
+            noted.add(List::Inconsistent, || Finding {
+                job: None,
+                scheduled_at: Some(timestamp(orphan.opened_us)),
+                what: format!(
+                    "attempt {} called {}, and its run is not there",
+                    orphan.attempt, orphan.func_id
+                ),
+                run_id: Some(orphan.run_id),
+            });
+        })
+        .await
 }
 
 /// The join of one job's ticks with its runs.
 struct JobAudit<'t, 'h> {
     job: &'t str,
     timeline: &'t Timeline<'h>,
-    horizon_us: Option<i64>,
+    past: Past<'t>,
     circumstances: Circumstances<'t>,
+    conduct: Conduct,
     ticks: Peekable<Box<dyn Iterator<Item = (Tick, &'t Interval<'h>)> + Send + 't>>,
     /// The first tick that is not behind the runs seen so far, and whether it has its run.
     current: Option<(Tick, &'t Interval<'h>)>,
@@ -163,15 +232,16 @@ impl<'t, 'h> JobAudit<'t, 'h> {
     fn new(
         job: &'t str,
         timeline: &'t Timeline<'h>,
-        horizon_us: Option<i64>,
+        past: Past<'t>,
         circumstances: Circumstances<'t>,
     ) -> Self {
         let mut ticks = timeline.ticks().peekable();
         Self {
             job,
             timeline,
-            horizon_us,
+            past,
             circumstances,
+            conduct: Conduct::default(),
             current: ticks.next(),
             ticks,
             met: false,
@@ -179,36 +249,36 @@ impl<'t, 'h> JobAudit<'t, 'h> {
         }
     }
 
-    fn run(&mut self, run: &AuditedRun, report: &mut Report) {
-        report.runs += 1;
-        report.attempts += run.rows.len() as u64;
-        let pruned = self.horizon_us.is_some_and(|us| run.scheduled_us < us);
+    fn run(&mut self, run: &AuditedRun, noted: &mut Noted<'_>) {
+        noted.report.runs += 1;
+        noted.report.attempts += run.rows.len() as u64;
+        let pruned = self.past.is_pruned(run.scheduled_us);
         for what in run_rules::faults(run, pruned) {
-            report.inconsistent.add(|| self.finding(run, what));
+            noted.add(List::Inconsistent, || self.finding(run, what));
         }
         if run.state == Word::Known(RunState::Running) && !self.circumstances.daemon_alive {
             let what = "it is `running`, and no daemon lives to end it".to_owned();
-            report.unfinished.add(|| self.finding(run, what));
+            noted.add(List::Unfinished, || self.finding(run, what));
         }
         if !pruned && !self.timeline.knows(&run.definition_hash) {
             let hash = short(&run.definition_hash);
             let what = format!("its definition {hash} is none that the job ever had");
-            report.inconsistent.add(|| self.finding(run, what));
+            noted.add(List::Inconsistent, || self.finding(run, what));
         }
         let has_tick = matches!(
             run.trigger,
             Word::Known(Trigger::Schedule | Trigger::Catchup)
         );
-        if has_tick && !pruned {
-            self.place(run, report);
+        if has_tick && !pruned && ahead(run) != Some(Ahead::Void) {
+            self.place(run, noted);
         }
     }
 
     /// Finds the tick of a run that says it has one.
-    fn place(&mut self, run: &AuditedRun, report: &mut Report) {
+    fn place(&mut self, run: &AuditedRun, noted: &mut Noted<'_>) {
         if let Some((_, first)) = self.last.as_ref().filter(|(us, _)| *us == run.scheduled_us) {
             let what = format!("the tick has a run already, {first}");
-            report.doubles.add(|| self.finding(run, what));
+            noted.add(List::Doubles, || self.finding(run, what));
             return;
         }
         self.last = Some((run.scheduled_us, run.id.clone()));
@@ -216,23 +286,32 @@ impl<'t, 'h> JobAudit<'t, 'h> {
             .current
             .is_some_and(|(tick, _)| tick.at_us < run.scheduled_us)
         {
-            self.pass(report);
+            self.pass(noted);
         }
         match self.current {
             Some((tick, interval)) if tick.at_us == run.scheduled_us => {
                 self.met = true;
+                if ahead(run) == Some(Ahead::Kept) {
+                    self.conduct.unknown();
+                    return;
+                }
                 let fault = tick_fault(tick, interval, run);
                 for what in fault
                     .or_else(|| self.pause_fault(run))
                     .into_iter()
                     .chain(self.due_fault(tick, interval, run))
                 {
-                    report.inconsistent.add(|| self.finding(run, what));
+                    noted.add(List::Inconsistent, || self.finding(run, what));
+                }
+                for fault in self.conduct.run(run, interval, self.past.starts) {
+                    self.misconduct(fault, noted);
                 }
             }
+            // Planned before its time, it may be of another definition than the one that ruled then.
+            _ if ahead(run) == Some(Ahead::Kept) => {}
             _ => {
                 if let Some(what) = self.stray(run.scheduled_us) {
-                    report.strays.add(|| self.finding(run, what));
+                    noted.add(List::Strays, || self.finding(run, what));
                 }
             }
         }
@@ -271,12 +350,15 @@ impl<'t, 'h> JobAudit<'t, 'h> {
     }
 
     /// Leaves the current tick behind: with its run, in a gap, or as a hole.
-    fn pass(&mut self, report: &mut Report) {
+    fn pass(&mut self, noted: &mut Noted<'_>) {
         if let Some((tick, interval)) = self.current {
             let is_due = self.met || !self.timeline.is_in_gap(tick.at_us);
-            report.ticks += u64::from(is_due);
+            if !self.met {
+                self.conduct.unknown();
+            }
+            noted.report.ticks += u64::from(is_due);
             if is_due && !self.met {
-                report.holes.add(|| Finding {
+                noted.add(List::Holes, || Finding {
                     job: Some(self.job.to_owned()),
                     scheduled_at: Some(timestamp(tick.at_us)),
                     run_id: None,
@@ -288,10 +370,22 @@ impl<'t, 'h> JobAudit<'t, 'h> {
         self.met = false;
     }
 
-    fn finish(mut self, report: &mut Report) {
+    fn finish(mut self, noted: &mut Noted<'_>) {
         while self.current.is_some() {
-            self.pass(report);
+            self.pass(noted);
         }
+        if let Some(fault) = self.conduct.end() {
+            self.misconduct(fault, noted);
+        }
+    }
+
+    fn misconduct(&self, (scheduled_us, id, what): Fault, noted: &mut Noted<'_>) {
+        noted.add(List::Inconsistent, || Finding {
+            job: Some(self.job.to_owned()),
+            scheduled_at: Some(timestamp(scheduled_us)),
+            run_id: Some(id),
+            what,
+        });
     }
 
     /// Why there is no tick at an instant; `None` where that cannot be known.
@@ -334,6 +428,10 @@ impl<'t, 'h> JobAudit<'t, 'h> {
             what,
         }
     }
+}
+
+fn ahead(run: &AuditedRun) -> Option<Ahead> {
+    run.ahead.as_ref().and_then(Word::known)
 }
 
 fn is_skipped(run: &AuditedRun, reason: Reason) -> bool {

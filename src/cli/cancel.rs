@@ -5,12 +5,13 @@ use serde_json::json;
 use super::daemon::{self, Daemon, text};
 use super::exit::{Exit, Failure};
 use super::global::Global;
+use super::table::uncut;
 
 /// The arguments of `cancel`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// The run, by its id or its first 8 digits or more
-    #[arg(value_name = "RUN")]
+    #[arg(value_name = "RUN", value_parser = uncut)]
     run: String,
 }
 

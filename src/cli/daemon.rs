@@ -29,7 +29,8 @@ pub(super) const LOOK: Duration = Duration::from_millis(200);
 /// A daemon that is believed to listen.
 #[derive(Debug)]
 pub(super) struct Daemon {
-    socket: PathBuf,
+    /// `None` where there is no directory that a socket would be in.
+    socket: Option<PathBuf>,
     /// The ledger whose daemon is meant, where a flag, the environment or a configuration names one.
     ledger: Option<PathBuf>,
 }
@@ -38,18 +39,10 @@ impl Daemon {
     /// The daemon that the flags and the environment mean.
     ///
     /// # Errors
-    /// Usage, where they mean none, or the configuration cannot be read that says which.
+    /// Usage, where the configuration cannot be read that says which.
     pub(super) fn of(global: &Global) -> Result<Self, Failure> {
         let environment = Environment::process();
-        let socket = environment
-            .socket(global.socket.as_deref())
-            .ok_or_else(|| {
-                Failure::new(
-                    Exit::Unreachable,
-                    "no daemon is running here: neither $RUNTIME_DIRECTORY, /run/funcron nor $XDG_RUNTIME_DIR is there",
-                )
-                .hint("start it with `funcron run`, or name its socket with --socket")
-            })?;
+        let socket = environment.socket(global.socket.as_deref());
         let names_a_ledger = global.database.is_some()
             || environment.get("FUNCRON_DATABASE").is_some()
             || environment.find_config(global.config.as_deref()).is_ok();
@@ -80,13 +73,22 @@ impl Daemon {
     }
 
     async fn call(&self, method: Method, path: &str, body: Bytes) -> Result<Value, Failure> {
-        let answered = tokio::time::timeout(PATIENCE, self.exchange(method, path, body)).await;
+        let Some(socket) = &self.socket else {
+            let words = "no daemon can be reached: neither $RUNTIME_DIRECTORY, /run/funcron nor $XDG_RUNTIME_DIR is there to hold its socket";
+            return Err(Failure::new(Exit::Unreachable, words)
+                .hint("start `funcron run` with --socket PATH or $FUNCRON_SOCKET, and give this command the same"));
+        };
+        let exchange = self.exchange(socket, method, path, body);
+        let answered = tokio::time::timeout(PATIENCE, exchange).await;
         let (status, body) = match answered {
             Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => return Err(self.unreachable(&error)),
+            Ok(Err(error)) => return Err(unreachable(socket, &error)),
             Err(_) => {
                 let words = format!("it did not answer within {PATIENCE:?}");
-                return Err(self.unreachable(&io::Error::new(io::ErrorKind::TimedOut, words)));
+                return Err(unreachable(
+                    socket,
+                    &io::Error::new(io::ErrorKind::TimedOut, words),
+                ));
             }
         };
         let answer: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
@@ -113,11 +115,12 @@ impl Daemon {
 
     async fn exchange(
         &self,
+        socket: &Path,
         method: Method,
         path: &str,
         body: Bytes,
     ) -> io::Result<(StatusCode, Bytes)> {
-        let stream = UnixStream::connect(&self.socket).await?;
+        let stream = UnixStream::connect(socket).await?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
             .await
             .map_err(io::Error::other)?;
@@ -143,40 +146,32 @@ impl Daemon {
         connection.abort();
         Ok((status, body.map_err(io::Error::other)?.to_bytes()))
     }
+}
 
-    fn unreachable(&self, error: &io::Error) -> Failure {
-        let socket = self.socket.display();
-        let words = match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
-                format!(
-                    "no daemon is running at {socket}; start it with `funcron run`, or name its socket with --socket"
-                )
-            }
-            io::ErrorKind::PermissionDenied => {
-                format!(
-                    "the daemon's socket {socket} may not be opened; only its user and its group may, and root"
-                )
-            }
-            _ => format!("asking the daemon at {socket}: {error}"),
-        };
-        Failure::new(Exit::Unreachable, words)
-    }
+fn unreachable(socket: &Path, error: &io::Error) -> Failure {
+    let socket = socket.display();
+    let words = match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+            format!(
+                "no daemon is running at {socket}; start it with `funcron run`, or name its socket with --socket"
+            )
+        }
+        io::ErrorKind::PermissionDenied => {
+            format!(
+                "the daemon's socket {socket} may not be opened; only its user and its group may, and root"
+            )
+        }
+        _ => format!("asking the daemon at {socket}: {error}"),
+    };
+    Failure::new(Exit::Unreachable, words)
 }
 
 /// Prints a daemon's answer: words for people, else the answer itself.
 pub(super) fn print(printer: &mut Printer, answer: &Value, words: &str) -> Result<(), Failure> {
-    match printer.format() {
-        Format::Table => printer.line(&super::terminal::lines(words))?,
-        Format::Json => printer.document(answer)?,
-        Format::Jsonl | Format::Csv => {
-            let object = answer.as_object();
-            let columns: Vec<&str> = object
-                .into_iter()
-                .flat_map(|map| map.keys())
-                .map(String::as_str)
-                .collect();
-            printer.all_records(&columns, [answer])?;
-        }
+    if printer.format() == Format::Table {
+        printer.line(&super::terminal::lines(words))?;
+    } else {
+        printer.one_record(answer)?;
     }
     printer.flush()?;
     Ok(())

@@ -7,14 +7,12 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tokio_util::sync::CancellationToken;
-
 use super::exit::{Exit, Failure};
 use super::global::Global;
 use super::output::Printer;
 use super::sandbox::interrupted;
 use super::terminal::Tone;
-use crate::app::{Daemon, Options};
+use crate::app::{Daemon, Options, Stop};
 use crate::clock::Clock;
 use crate::config::Environment;
 use crate::sandbox::{self, DemoFiles, Sandbox, demo_config};
@@ -56,12 +54,13 @@ pub(super) async fn execute(arguments: Arguments, global: &Global) -> Result<Exi
         config: stage.config.clone(),
         database: Some(stage.database_url()),
         socket: Some(stage.socket()),
+        watch: true,
     };
-    let daemon = Daemon::start(options, clock)
+    let daemon = Daemon::start(options, clock.clone())
         .await
         .map_err(|error| Failure::because(Exit::Failed, &error))?;
-    let stop = CancellationToken::new();
-    let serving = tokio::spawn({
+    let stop = Stop::default();
+    let mut serving = tokio::spawn({
         let stop = stop.clone();
         async move { daemon.serve(&stop).await }
     });
@@ -78,14 +77,21 @@ pub(super) async fn execute(arguments: Arguments, global: &Global) -> Result<Exi
             () = tokio::time::sleep(LOOK) => seen.print_new(&reader, &mut printer).await?,
         }
     }
-    printer.line("\nstopping: calls under way are waited for …")?;
+    printer.line("\nstopping: calls under way are waited for; Ctrl-C again stops at once …")?;
     printer.flush()?;
     // The daemon leaves the ledger in one file only where nobody else has it open.
     reader.close().await;
-    stop.cancel();
-    serving
-        .await
-        .map_err(|error| Failure::new(Exit::Failed, format!("the demo's daemon: {error}")))?;
+    stop.ask(&clock);
+    let served = loop {
+        tokio::select! {
+            served = &mut serving => break served,
+            again = interrupted() => {
+                again?;
+                stop.ask(&clock);
+            }
+        }
+    };
+    served.map_err(|error| Failure::new(Exit::Failed, format!("the demo's daemon: {error}")))?;
     let reader = Reader::open(&stage.database).await?;
     seen.print_new(&reader, &mut printer).await?;
     reader.close().await;

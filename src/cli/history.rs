@@ -154,14 +154,14 @@ async fn people(
     Ok(lines.len() as u64)
 }
 
-/// The columns, the indispensable ones with rank 0: at 80 columns a row still says when, what, how
-/// it went and which run to `show`.
+/// The columns, the indispensable ones with rank 0: at 60 columns a row still says when, what, how it
+/// went and why; at 80 also which run to `show`, by as much of its id as there is room for.
 fn table(lines: &[HistoryLine]) -> Table {
     let mut table = Table::new([
         Column::new("TICK (UTC)", 0),
         Column::new("JOB", 0).cut_to(10, 24),
         Column::new("STATE", 0),
-        Column::new("WHY", 1).cut_to(10, 24),
+        Column::new("WHY", 0).cut_to(14, 24),
         Column::new("TRY", 2).right(),
         Column::new("HTTP", 4).right(),
         Column::new("TOOK", 3).right(),
@@ -169,7 +169,7 @@ fn table(lines: &[HistoryLine]) -> Table {
         Column::new("TRIGGER", 7),
         Column::new("MESSAGE", 5).cut_to(20, 32),
         Column::new("TRACE", 8),
-        Column::new("RUN", 0),
+        Column::new("RUN", 1).cut_to(14, 36),
     ]);
     for line in lines {
         table.row(row(line));
@@ -309,19 +309,36 @@ mod tests {
     }
 
     #[test]
-    fn eighty_columns_hold_when_what_how_it_went_and_which_run() {
+    fn sixty_columns_hold_when_what_how_it_went_and_why_and_eighty_also_which_run() {
         let mut failed = line("failed", Some("func_failed"), 1, 1, Some("func_failed"));
         failed.job = "a-job-with-quite-a-long-name".into();
         failed.message = Some("数据库连接失败：请检查配置 and more".into());
-        let text = table(&[failed]).render(Some(80), false);
-        for word in [
-            "TICK",
-            "a-job",
+        let mut missed = line("cancelled", Some("ledger_unavailable"), 0, 0, None);
+        missed.job = "一个名字".into();
+        let table = table(&[failed, missed]);
+        let common = [
+            "2026-11-24 10:00:00",
+            "a-job-wit",
             "failed",
-            "0199e3b2-7c1f-7a3b-8def-0123456789ab",
+            "func_failed",
+            "ledger_unavai",
+            "一个名字",
+        ];
+        for (width, more) in [
+            (60, ""),
+            (80, "0199e3b2-7c1f"),
+            (120, "0199e3b2-7c1f-7a3b-8def-0123456789ab"),
         ] {
-            assert!(text.contains(word), "{text}");
+            let text = table.render(Some(width), false);
+            for word in common.iter().chain([&more]) {
+                assert!(text.contains(word), "{width}: {word} in\n{text}");
+            }
+            for line in text.lines() {
+                assert!(
+                    crate::cli::terminal::width(line) <= width.into(),
+                    "{width}: {line}"
+                );
+            }
         }
-        assert!(!text.contains("MESSAGE"), "{text}");
     }
 }

@@ -12,7 +12,7 @@ use crate::config::definition;
 use crate::domain::job::Job;
 use crate::domain::nearest::nearest;
 use crate::domain::schedule::{Schedule, TickKind};
-use crate::store::{KnownJob, LastRun, Reader, StoreErrorKind};
+use crate::store::{KnownJob, LastRun, Pause, Reader, StoreErrorKind};
 
 /// A job as `list` and `next` see it.
 #[derive(Clone, Debug)]
@@ -26,6 +26,8 @@ pub(super) struct Listed {
     pub(super) labels: BTreeMap<String, String>,
     pub(super) description: Option<String>,
     pub(super) last: LastRun,
+    /// The pause it is in now.
+    pub(super) pause: Option<Pause>,
 }
 
 impl From<&Job> for Listed {
@@ -39,6 +41,7 @@ impl From<&Job> for Listed {
             labels: job.labels.clone(),
             description: job.description.clone(),
             last: LastRun::default(),
+            pause: None,
         }
     }
 }
@@ -56,6 +59,7 @@ impl From<KnownJob> for Listed {
             labels: labels_in(&json),
             description: word("description"),
             last: job.last,
+            pause: None,
             name: job.name,
         }
     }
@@ -90,29 +94,50 @@ pub(super) async fn listed(global: &Global) -> Result<Vec<Listed>, Failure> {
         .collect())
 }
 
-/// Adds what the ledger knows of their last runs; where there is no ledger yet, says so.
-pub(super) async fn add_last_runs(
-    jobs: &mut [Listed],
+/// The ledger of the jobs; where there is none yet, says so.
+pub(super) async fn recorded(
     global: &Global,
     printer: &mut Printer,
-) -> Result<(), Failure> {
+) -> Result<Option<Reader>, Failure> {
     let path = global.ledger()?;
-    let reader = match Reader::open(&path).await {
-        Ok(reader) => reader,
+    match Reader::open(&path).await {
+        Ok(reader) => Ok(Some(reader)),
         Err(error) if *error.kind() == StoreErrorKind::Missing => {
             printer.note(&format!(
                 "no run yet: there is no ledger at {}",
                 path.display()
             ));
-            return Ok(());
+            Ok(None)
         }
-        Err(error) => return Err(error.into()),
-    };
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Adds each job's newest run.
+pub(super) async fn add_last_runs(jobs: &mut [Listed], reader: &Reader) -> Result<(), Failure> {
     let known = reader.known_jobs().await?;
     let mut runs: BTreeMap<String, LastRun> =
         known.into_iter().map(|job| (job.name, job.last)).collect();
     for job in jobs {
         job.last = runs.remove(&job.name).unwrap_or_default();
+    }
+    Ok(())
+}
+
+/// Adds the pause that each job is in at `now`.
+pub(super) async fn add_pauses(
+    jobs: &mut [Listed],
+    reader: &Reader,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    let pauses = reader.pauses(now).await?;
+    let mut current: BTreeMap<String, Pause> = pauses
+        .into_iter()
+        .filter(|pause| pause.from <= now)
+        .map(|pause| (pause.job.to_string(), pause))
+        .collect();
+    for job in jobs {
+        job.pause = current.remove(&job.name);
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `funcron list`: the jobs with their next fire and last run. Of the configuration; with `--database`
+//! `funcron list`: the jobs with their next fire, last run and pause. Of the configuration; with `--database`
 //! alone, those that the ledger's last daemon had loaded.
 
 use jiff::Timestamp;
@@ -12,6 +12,7 @@ use super::output::Format;
 use super::table::{Cell, Column, Table};
 use super::terminal::Tone;
 use crate::clock::Clock;
+use crate::store::Pause;
 
 /// The arguments of `list`.
 #[derive(Debug, clap::Args)]
@@ -22,12 +23,13 @@ pub(super) struct Arguments {
 }
 
 /// The keys of a record, in their order.
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 13] = [
     "job",
     "enabled",
     "schedule",
     "timezone",
     "next_at",
+    "paused",
     "last_at",
     "last_state",
     "last_reason",
@@ -41,15 +43,18 @@ const KEYS: [&str; 12] = [
 pub(super) async fn execute(arguments: &Arguments, global: &Global) -> Result<Exit, Failure> {
     let mut printer = global.printer();
     let mut jobs = jobs::listed(global).await?;
-    if !global.is_ledger_alone() {
-        jobs::add_last_runs(&mut jobs, global, &mut printer).await?;
+    let now = Clock::system().now();
+    if let Some(reader) = jobs::recorded(global, &mut printer).await? {
+        if !global.is_ledger_alone() {
+            jobs::add_last_runs(&mut jobs, &reader).await?;
+        }
+        jobs::add_pauses(&mut jobs, &reader, now).await?;
     }
     let wanted = |job: &&Listed| {
         let has = |(key, value): &(String, String)| job.labels.get(key) == Some(value);
         arguments.label.iter().all(has)
     };
     let jobs: Vec<&Listed> = jobs.iter().filter(wanted).collect();
-    let now = Clock::system().now();
     match printer.format() {
         Format::Table if jobs.is_empty() => {}
         Format::Table => printer.table(&table(&jobs, now))?,
@@ -64,10 +69,36 @@ pub(super) async fn execute(arguments: &Arguments, global: &Global) -> Result<Ex
     Ok(Exit::Done)
 }
 
-/// The next fire of an enabled job.
+/// The next fire of an enabled job, after its pause if it is in one.
 fn next(job: &Listed, now: Timestamp) -> Option<Timestamp> {
     let schedule = job.schedule.as_ref().filter(|_| job.enabled)?;
-    jobs::fires(schedule, now).next()
+    let from = match &job.pause {
+        Some(pause) => pause.end()?,
+        None => now,
+    };
+    jobs::fires(schedule, from).next()
+}
+
+fn pause_record(pause: &Pause) -> Value {
+    json!({
+        "since": shown(pause.from),
+        "until": pause.until.map(shown),
+        "actor": pause.actor,
+        "reason": pause.reason,
+    })
+}
+
+/// `for 2h 05m, 55m 00s left: the move [ops (uid 1000)]`.
+fn pause_words(pause: &Pause, now: Timestamp) -> String {
+    let mut words = format!("for {}", apart(pause.from, now));
+    if let Some(until) = pause.until {
+        words.push_str(&format!(", {} left", apart(now, until)));
+    }
+    if let Some(reason) = &pause.reason {
+        words.push_str(&format!(": {reason}"));
+    }
+    words.push_str(&format!(" [{}]", pause.actor));
+    words
 }
 
 fn record(job: &Listed, now: Timestamp) -> Value {
@@ -77,6 +108,7 @@ fn record(job: &Listed, now: Timestamp) -> Value {
         "schedule": job.schedule.as_ref().map(|schedule| schedule.expressions()),
         "timezone": job.schedule.as_ref().map(|schedule| schedule.timezone_name()),
         "next_at": next(job, now).map(shown),
+        "paused": job.pause.as_ref().map(pause_record),
         "last_at": job.last.last_us.map(shown_us),
         "last_state": job.last.last_state,
         "last_reason": job.last.last_reason,
@@ -90,16 +122,17 @@ fn record(job: &Listed, now: Timestamp) -> Value {
 fn table(jobs: &[&Listed], now: Timestamp) -> Table {
     let mut table = Table::new([
         Column::new("JOB", 0).cut_to(10, 24),
-        Column::new("SCHEDULE", 1).cut_to(10, 20),
-        Column::new("NEXT", 2),
+        Column::new("SCHEDULE", 2).cut_to(10, 20),
+        Column::new("NEXT", 3),
         Column::new("IN", 0).right(),
-        Column::new("LAST", 0).cut_to(8, 24),
-        Column::new("WHEN", 3),
-        Column::new("FUNCTION", 4).cut_to(16, 32),
-        Column::new("ZONE", 5),
-        Column::new("LABELS", 6).cut_to(8, 24),
-        Column::new("WORKSPACE", 7),
-        Column::new("DESCRIPTION", 8).cut_to(16, 24),
+        Column::new("PAUSED", 0).cut_to(12, 36),
+        Column::new("LAST", 0).cut_to(19, 24),
+        Column::new("WHEN", 4),
+        Column::new("FUNCTION", 5).cut_to(16, 32),
+        Column::new("ZONE", 6),
+        Column::new("LABELS", 7).cut_to(8, 24),
+        Column::new("WORKSPACE", 8),
+        Column::new("DESCRIPTION", 9).cut_to(16, 24),
     ]);
     for job in jobs {
         let schedule = job.schedule.as_ref();
@@ -115,8 +148,10 @@ fn table(jobs: &[&Listed], now: Timestamp) -> Table {
         table.row([
             Cell::new(&job.name),
             Cell::new(job.schedule_text()),
-            Cell::new(local_next.unwrap_or_else(|| without_next(job).to_owned())),
-            Cell::maybe(next.map(|at| apart(now, at))),
+            Cell::maybe(local_next),
+            Cell::new(next.map_or_else(|| without_next(job).to_owned(), |at| apart(now, at))),
+            Cell::maybe(job.pause.as_ref().map(|pause| pause_words(pause, now)))
+                .tone(Tone::Doubtful),
             Cell::maybe(last(job)).tone(Tone::of_state(
                 job.last.last_state.as_deref().unwrap_or_default(),
             )),
@@ -131,12 +166,20 @@ fn table(jobs: &[&Listed], now: Timestamp) -> Table {
     table
 }
 
+/// Why there is none, in a word.
 fn without_next(job: &Listed) -> &'static str {
     match &job.schedule {
         _ if !job.enabled => "disabled",
-        None => "cannot be read",
-        Some(schedule) if schedule.is_manual() => "when triggered",
-        Some(_) => "never again",
+        _ if job
+            .pause
+            .as_ref()
+            .is_some_and(|pause| pause.end().is_none()) =>
+        {
+            "paused"
+        }
+        None => "unreadable",
+        Some(schedule) if schedule.is_manual() => "manual",
+        Some(_) => "never",
     }
 }
 

@@ -72,7 +72,7 @@ enum Command {
     Next(next::Arguments),
     /// Show a month of calls, hour by hour, against the quota
     Calendar(calendar::Arguments),
-    /// List the jobs with their next fire and last run
+    /// List the jobs with their next fire, last run and pause
     List(list::Arguments),
     /// How the daemon is: what runs, what waits, what is paused
     Status,

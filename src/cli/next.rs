@@ -15,6 +15,7 @@ use super::output::Format;
 use super::table::{Cell, Column, Table};
 use super::terminal::{self, Tone};
 use crate::clock::Clock;
+use crate::domain::job::JobName;
 use crate::domain::schedule::{Dst, Schedule, ScheduleError, ScheduleSpec, Tick, TickKind};
 
 /// The keys of a record, in their order.
@@ -27,8 +28,7 @@ const FIRES_OF_ALL: usize = 20;
 /// The arguments of `next`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Only this job
-    #[arg(conflicts_with = "expr")]
+    /// Only this job; with --expr, the name that an `H` goes by
     job: Option<String>,
 
     /// A schedule expression instead of a job's; several are one schedule
@@ -61,13 +61,18 @@ pub(super) async fn execute(arguments: &Arguments, global: &Global) -> Result<Ex
     } else {
         vec![of_expressions(arguments)?]
     };
+    let mut printer = global.printer();
+    if let ([source], false) = (sources.as_slice(), arguments.expr.is_empty())
+        && source.schedule.is_by_name()
+    {
+        printer.note(&by_name(arguments.job.as_deref()));
+    }
     let is_one = arguments.job.is_some() || !arguments.expr.is_empty();
     let from = arguments.from.unwrap_or_else(|| Clock::system().now());
     let count = arguments
         .number
         .map_or(if is_one { FIRES } else { FIRES_OF_ALL }, usize::from);
     let fires = fires(&sources, from, count);
-    let mut printer = global.printer();
     match printer.format() {
         Format::Table => {
             if !fires.is_empty() {
@@ -113,14 +118,27 @@ async fn of_jobs(arguments: &Arguments, global: &Global) -> Result<Vec<Source>, 
     Ok(wanted.into_iter().filter_map(source).collect())
 }
 
+/// `H` in a bare expression.
+fn by_name(job: Option<&str>) -> String {
+    match job {
+        Some(job) => format!("`H` depends on the job's name; these are the fires of a job named `{job}`"),
+        None => "`H` depends on the job's name, and these are the fires of a job without one; `funcron next JOB --expr …` shows those of a job of that name".to_owned(),
+    }
+}
+
 fn of_expressions(arguments: &Arguments) -> Result<Source, Failure> {
+    let name = arguments.job.as_deref().unwrap_or_default();
+    if !name.is_empty() && JobName::parse(name).is_none() {
+        let words = format!("`{name}` is no name of a job: those are of [a-z0-9._-]");
+        return Err(Failure::new(Exit::Usage, words));
+    }
     let schedule = Schedule::parse(&ScheduleSpec {
         expressions: &arguments.expr,
         timezone: arguments.timezone.as_deref().unwrap_or("UTC"),
         dst: Dst::default(),
         starts_at: None,
         ends_at: None,
-        job: "",
+        job: name,
     });
     let schedule = schedule.map_err(|errors| {
         let told: Vec<String> = errors
@@ -130,7 +148,7 @@ fn of_expressions(arguments: &Arguments) -> Result<Source, Failure> {
         Failure::new(Exit::Usage, told.join("\n"))
     })?;
     Ok(Source {
-        job: None,
+        job: arguments.job.clone(),
         schedule,
     })
 }

@@ -146,6 +146,18 @@ impl<W: Write> Printer<W> {
         list.end()
     }
 
+    /// An object that is the whole answer: a document, a line, or a header and its fields.
+    pub(super) fn one_record(&mut self, object: &Value) -> io::Result<()> {
+        match self.format {
+            Format::Table | Format::Json => self.document(object),
+            Format::Jsonl | Format::Csv => {
+                let keys = object.as_object().into_iter().flat_map(|map| map.keys());
+                let columns: Vec<&str> = keys.map(String::as_str).collect();
+                self.all_records(&columns, [object])
+            }
+        }
+    }
+
     /// Words for people, beside the answer; none with `--quiet`.
     pub(super) fn note(&mut self, words: &str) {
         if !self.quiet {

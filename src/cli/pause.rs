@@ -46,6 +46,10 @@ pub(super) struct PauseArguments {
 pub(super) struct ResumeArguments {
     #[command(flatten)]
     jobs: Jobs,
+
+    /// Why, for whoever looks later
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
 }
 
 impl Jobs {
@@ -92,7 +96,8 @@ pub(super) async fn pause(arguments: &PauseArguments, global: &Global) -> Result
 
 /// Resumes the jobs.
 pub(super) async fn resume(arguments: &ResumeArguments, global: &Global) -> Result<Exit, Failure> {
-    let order = arguments.jobs.order();
+    let mut order = arguments.jobs.order();
+    order["reason"] = json!(arguments.reason);
     let resumed = Daemon::of(global)?.post("resume", &order).await?;
     let mut printer = global.printer();
     let words = if is_empty(&resumed["jobs"]) {

@@ -63,10 +63,17 @@ pub(super) fn warnings(proofs: &[Proof], file: &Path) -> Vec<Diagnostic> {
     told
 }
 
-/// Where the proof ended early, in words.
+/// What was looked at, in words: what is left out of the proof, and where it ended early.
 pub(super) fn notes(proofs: &[Proof]) -> Vec<String> {
+    let fits = proofs.iter().all(|proof| proof.crowds.is_empty());
+    let found = if fits { "fit" } else { "do not all fit" };
+    let left_out = (!proofs.is_empty()).then(|| {
+        format!(
+            "the planned calls of the next {DAYS} days {found} into the quota; retries, catch-up, starts by hand and the time that calls take come on top of the plan"
+        )
+    });
     let cut = proofs.iter().filter(|proof| proof.is_cut);
-    cut.map(|proof| {
+    let cut = cut.map(|proof| {
         let Span { from, until } = proof.span;
         format!(
             "{}: too many ticks to look {DAYS} days ahead; the quota was looked at for {}, until {}",
@@ -74,8 +81,8 @@ pub(super) fn notes(proofs: &[Proof]) -> Vec<String> {
             apart(from, until),
             shown(until)
         )
-    })
-    .collect()
+    });
+    left_out.into_iter().chain(cut).collect()
 }
 
 fn path(proof: &Proof) -> String {
@@ -89,6 +96,7 @@ fn words(proof: &Proof, crowd: &Crowd) -> String {
         timezone,
         missed,
         skipped,
+        replaced,
         ..
     } = crowd;
     let limit = proof.limit;
@@ -117,6 +125,10 @@ fn words(proof: &Proof, crowd: &Crowd) -> String {
     if *skipped > 0 {
         let ticks = counted(*skipped, "tick");
         let _ = write!(words, ", {ticks} will be skipped/overlap meanwhile");
+    }
+    if *replaced > 0 {
+        let runs = counted(*replaced, "run");
+        let _ = write!(words, ", {runs} will be cancelled/replaced meanwhile");
     }
     let _ = write!(words, "; jobs: {}", named(&crowd.jobs));
     words
@@ -161,7 +173,7 @@ fn hint(proof: &Proof) -> Option<String> {
             };
             let crowded: BTreeSet<&JobName> = proof.crowds.iter().flat_map(|c| &c.jobs).collect();
             let but = if jobs.len() < crowded.len() {
-                ", but those that tick more often than that,"
+                ", but those that have a longer one,"
             } else {
                 ""
             };
@@ -214,6 +226,7 @@ fn of_crowd(crowd: &Crowd) -> Value {
         "latest_ms": u64::try_from(crowd.latest.as_millis()).unwrap_or(u64::MAX),
         "missed": crowd.missed,
         "skipped": crowd.skipped,
+        "replaced": crowd.replaced,
         "jobs": names(&crowd.jobs),
         "missed_jobs": names(&crowd.missed_jobs),
     })

@@ -24,6 +24,14 @@ pub(super) async fn execute(global: &Global) -> Result<Exit, Failure> {
     if changes.is_none_or(serde_json::Map::is_empty) {
         lines.push("no job changed".to_owned());
     }
+    let at_next_start = reloaded["at_next_start"].as_array();
+    let keys = at_next_start.into_iter().flatten();
+    lines.extend(keys.filter_map(|key| {
+        let key = key.as_str()?;
+        Some(format!(
+            "`{key}` has changed, which takes effect at the next start"
+        ))
+    }));
     daemon::print(&mut global.printer(), &reloaded, &lines.join("\n"))?;
     Ok(Exit::Done)
 }

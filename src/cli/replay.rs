@@ -5,13 +5,14 @@ use serde_json::json;
 use super::daemon::Daemon;
 use super::exit::{Exit, Failure};
 use super::global::Global;
+use super::table::uncut;
 use super::trigger::follow;
 
 /// The arguments of `replay`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// The run, by its id or its first 8 digits or more, or by an id of a reply
-    #[arg(value_name = "RUN")]
+    #[arg(value_name = "RUN", value_parser = uncut)]
     run: String,
 
     /// Wait until the new run has ended; exit 1 if it did not succeed

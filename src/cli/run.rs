@@ -14,6 +14,10 @@ pub(super) struct Arguments {
     /// How log lines look on standard error; the journal, where that is, always gets fields
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     log_format: LogFormat,
+
+    /// Take changed files over on SIGHUP and `funcron reload` alone, not by themselves
+    #[arg(long)]
+    no_watch: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
@@ -35,6 +39,7 @@ pub(super) async fn execute(arguments: Arguments, global: &Global) -> Result<Exi
         config,
         database: global.database.clone(),
         socket: Environment::process().socket(global.socket.as_deref()),
+        watch: !arguments.no_watch,
     };
     match app::run(options).await {
         Ok(()) => Ok(Exit::Done),

@@ -11,7 +11,7 @@ use super::exit::{Exit, Failure};
 use super::global::Global;
 use super::moment::shown_us;
 use super::output::{Format, Printer};
-use super::table::{Cell, Column, Table};
+use super::table::{Cell, Column, Table, uncut};
 use super::terminal::Tone;
 use crate::domain::attempt::StoredBody;
 use crate::store::{AttemptDetail, FoundRun, MATCHES, RunDetail, RunEvent};
@@ -21,7 +21,7 @@ use crate::store::{AttemptDetail, FoundRun, MATCHES, RunDetail, RunEvent};
 pub(super) struct Arguments {
     /// A run's id or its first 8 digits or more; a traceId of the envelope or of the function; or a
     /// task's id
-    #[arg(value_name = "RUN_ID|TRACE_ID")]
+    #[arg(value_name = "RUN_ID|TRACE_ID", value_parser = uncut)]
     id: String,
 }
 
@@ -62,17 +62,7 @@ fn none(id: &str) -> Failure {
 fn one_run(run: &RunDetail, printer: &mut Printer, is_verbose: bool) -> Result<(), Failure> {
     match printer.format() {
         Format::Table => page::print(run, printer, is_verbose)?,
-        Format::Json => printer.document(&object(run))?,
-        Format::Jsonl | Format::Csv => {
-            let object = object(run);
-            let columns: Vec<&str> = object
-                .as_object()
-                .into_iter()
-                .flat_map(|map| map.keys())
-                .map(String::as_str)
-                .collect();
-            printer.all_records(&columns, [&object])?;
-        }
+        Format::Json | Format::Jsonl | Format::Csv => printer.one_record(&object(run))?,
     }
     Ok(())
 }
@@ -95,7 +85,7 @@ fn matches(found: &[FoundRun], printer: &mut Printer) -> Result<(), Failure> {
                 Column::new("JOB", 1).cut_to(10, 24),
                 Column::new("TICK", 2),
                 Column::new("STATE", 1),
-                Column::new("WHY", 3),
+                Column::new("WHY", 1).cut_to(14, 24),
                 Column::new("TRIGGER", 4),
             ]);
             for run in found {

@@ -23,19 +23,10 @@ pub(super) async fn execute(global: &Global) -> Result<Exit, Failure> {
         }
         Err(failure) => return Err(failure),
     };
-    match printer.format() {
-        Format::Table => page(&status, &mut printer)?,
-        Format::Json => printer.document(&running(status))?,
-        Format::Jsonl | Format::Csv => {
-            let status = running(status);
-            let object = status.as_object();
-            let columns: Vec<&str> = object
-                .into_iter()
-                .flat_map(|map| map.keys())
-                .map(String::as_str)
-                .collect();
-            printer.all_records(&columns, [&status])?;
-        }
+    if printer.format() == Format::Table {
+        page(&status, &mut printer)?;
+    } else {
+        printer.one_record(&running(status))?;
     }
     printer.flush()?;
     Ok(Exit::Done)
@@ -63,7 +54,7 @@ async fn without_a_daemon(daemon: &Daemon, printer: &mut Printer) -> Result<(), 
             printer.line(&format!("{:<12}through {planned}", "planned"))?;
         }
     } else {
-        printer.document(&json!({
+        printer.one_record(&json!({
             "running": holder.is_some(),
             "holder": holder,
             "ledger": ledger.map(|path| path.display().to_string()),
@@ -102,6 +93,9 @@ fn page(status: &Value, printer: &mut Printer) -> Result<(), Failure> {
             "",
             "the ledger cannot be written: nothing is fired".to_owned(),
         )?;
+    }
+    if let Some(warning) = status["clock_warning"].as_str() {
+        line("clock", warning.to_owned())?;
     }
     let disabled = match number(status, "disabled") {
         0 => String::new(),

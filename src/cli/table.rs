@@ -4,6 +4,8 @@
 //! Where the output is no terminal its width is nobody's business: nothing is left out and nothing
 //! is cut, so that `grep` finds what is there.
 
+use std::convert::Infallible;
+
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Row, Width};
 
@@ -19,7 +21,8 @@ const LONGEST: usize = 500;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Column {
     title: &'static str,
-    /// Columns of a higher rank go first; rank 0 stays.
+    /// Columns of a higher rank go first; rank 1 only where cutting makes no room for it either; rank 0
+    /// stays.
     rank: u8,
     /// Where it may be cut: the width that it always keeps, and the one below which columns of a
     /// higher rank rather go.
@@ -38,7 +41,8 @@ impl Column {
         }
     }
 
-    /// It may be cut: to `comfortable` before any column goes, to `narrowest` where none may.
+    /// It may be cut: to `comfortable` before any column goes, to `narrowest` where none may, or only
+    /// one of rank 1.
     pub(super) const fn cut_to(mut self, narrowest: u16, comfortable: u16) -> Self {
         self.cut = Some((narrowest, comfortable));
         self
@@ -49,6 +53,11 @@ impl Column {
         self.alignment = CellAlignment::Right;
         self
     }
+}
+
+/// A text that somebody copied from a cell, without the sign that it was cut there.
+pub(super) fn uncut(text: &str) -> Result<String, Infallible> {
+    Ok(text.trim_end_matches('…').to_owned())
 }
 
 /// A text in a table, safe for a terminal.
@@ -179,21 +188,37 @@ impl Table {
                 .filter(|index| widths[*index].is_some() && self.columns[*index].rank > 0)
                 .max_by_key(|index| self.columns[*index].rank);
             let Some(index) = highest else { break };
+            if self.columns[index].rank == 1 && total(&self.narrowest(&widths)) <= width {
+                break;
+            }
             widths[index] = None;
         }
         if total(&widths) > width {
-            self.cut(&mut widths, |(narrowest, _)| narrowest);
+            widths = self.narrowest(&widths);
         }
         let mut by_rank: Vec<usize> = (0..widths.len()).collect();
         by_rank.sort_by_key(|index| self.columns[*index].rank);
-        for index in by_rank {
+        // All are made comfortable before one takes what is left.
+        let comfortable = |index: usize| {
+            let cut = self.columns[index].cut;
+            cut.map_or(natural[index], |(_, width)| width.min(natural[index]))
+        };
+        let wishes = by_rank.iter().map(|index| (*index, comfortable(*index)));
+        let more = by_rank.iter().map(|index| (*index, natural[*index]));
+        for (index, wish) in wishes.chain(more) {
             let spare = width.saturating_sub(total(&widths));
             if let Some(shown) = &mut widths[index] {
-                let missing = u32::from(natural[index].saturating_sub(*shown));
+                let missing = u32::from(wish.saturating_sub(*shown));
                 *shown += u16::try_from(missing.min(spare)).unwrap_or(u16::MAX);
             }
         }
         widths
+    }
+
+    fn narrowest(&self, widths: &[Option<u16>]) -> Vec<Option<u16>> {
+        let mut narrowest = widths.to_vec();
+        self.cut(&mut narrowest, |(narrowest, _)| narrowest);
+        narrowest
     }
 
     fn cut(&self, widths: &mut [Option<u16>], to: impl Fn((u16, u16)) -> u16) {
@@ -262,6 +287,25 @@ mod tests {
         );
         assert_eq!(lines(Some(14)), ["JOB", "nightly-report"]);
         assert_eq!(lines(Some(10)), ["JOB", "nightly-r…"]);
+    }
+
+    #[test]
+    fn what_is_next_to_indispensable_is_cut_before_it_goes_and_found_again_by_its_head() {
+        let mut table = Table::new([
+            Column::new("WHY", 0),
+            Column::new("TRY", 2),
+            Column::new("RUN", 1).cut_to(6, 12),
+        ]);
+        table.row(["func_failed", "1/2", "0199e3b2-7c1f"].map(Cell::new));
+        let row = |width| {
+            let text = table.render(Some(width), false);
+            text.lines().nth(1).unwrap_or_default().to_owned()
+        };
+        assert_eq!(row(31), "func_failed  1/2  0199e3b2-7c1f");
+        assert_eq!(row(29), "func_failed  0199e3b2-7c1f");
+        assert_eq!(row(19), "func_failed  0199e…");
+        assert_eq!(row(18), "func_failed");
+        assert_eq!(uncut("0199e…"), Ok("0199e".to_owned()));
     }
 
     #[test]

@@ -201,9 +201,9 @@ fn diagnostic(told: &Diagnostic) -> Value {
 fn table(jobs: &[Arc<Job>], now: Timestamp) -> Table {
     let mut table = Table::new([
         Column::new("JOB", 0).cut_to(10, 24),
-        Column::new("SCHEDULE", 2).cut_to(10, 20),
+        Column::new("SCHEDULE", 1).cut_to(10, 20),
         Column::new("NEXT", 0),
-        Column::new("THEN", 1),
+        Column::new("THEN", 2),
         Column::new("AND THEN", 3),
         Column::new("ZONE", 4),
     ]);

@@ -27,10 +27,10 @@ pub(super) struct Budget {
 }
 
 impl Default for Budget {
-    /// A million values: some 25,000 full jobs.
+    /// Two million values: 20 for each of 100,000 jobs.
     fn default() -> Self {
         Self {
-            nodes: 1_000_000,
+            nodes: 2_000_000,
             bytes: 32 << 20,
         }
     }

@@ -1,11 +1,10 @@
 //! `calendars`: iCalendar files by a name of the person's own choosing, for `except` and `only_on`.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::ErrorKind;
 use std::path::Path;
 
 use super::error::{Position, Problem, Report, quoted};
+use super::file::Reading;
 use super::read::{At, Key, Named};
 use super::{file, ics, raw};
 use crate::domain::calendar::{BUILT_IN, Calendar, Item, built_in};
@@ -32,11 +31,11 @@ pub(super) enum Known {
 
 impl Calendars {
     /// Reads the files. They count as files of the configuration: a change of one is a change of it.
-    /// `main` is the file that names them; `left` is what all files may still hold.
+    /// `main` is the file that names them.
     pub(super) fn read(
         main: &Path,
         written: &Key<Named<raw::CalendarFile>>,
-        left: &mut u64,
+        reading: &mut Reading,
         report: &mut Report,
     ) -> Self {
         let mut calendars = Self::default();
@@ -49,7 +48,9 @@ impl Calendars {
         }
         for (name, file) in entries.iter().take(MAX_CALENDARS) {
             let read = match file {
-                Key::Given(file) if is_legal(name, report) => own(main, name, file, left, report),
+                Key::Given(file) if is_legal(name, report) => {
+                    own(main, name, file, reading, report)
+                }
                 _ => None,
             };
             calendars.own.insert(name.value.clone(), read);
@@ -93,7 +94,7 @@ fn own(
     main: &Path,
     name: &At<String>,
     file: &At<raw::CalendarFile>,
-    left: &mut u64,
+    reading: &mut Reading,
     report: &mut Report,
 ) -> Option<Calendar> {
     let path = format!("calendars.{}", name.value);
@@ -105,7 +106,8 @@ fn own(
         return None;
     };
     let found = main.parent().unwrap_or(Path::new("")).join(ics);
-    if let Err(problem) = look_at(&found) {
+    reading.sources.look_at(&found);
+    if let Err(problem) = file::look_at(&found, ics::MAX_BYTES, "leave out the past") {
         report.error(*at, format!("{path}.ics"), problem);
         return None;
     }
@@ -115,7 +117,7 @@ fn own(
         ..Position::default()
     };
     // Should the file have grown since, it is cut off there, and refused as no calendar.
-    let text = file::read(&found, whole, left, report)?;
+    let text = file::read(&found, whole, reading, report)?;
     match ics::read(text.strip_prefix('\u{feff}').unwrap_or(&text)) {
         Ok(dates) => {
             if dates.is_empty() {
@@ -138,27 +140,6 @@ fn own(
             }
             None
         }
-    }
-}
-
-/// Whether there is such a file, and a small one. Told where it is named, and without its path: a
-/// secret may stand in any place it does not belong.
-fn look_at(path: &Path) -> Result<(), Problem> {
-    match fs::metadata(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            let problem = Problem::new("there is no such file");
-            Err(problem.hint("check the path; a relative one counts from this file's directory"))
-        }
-        Err(error) => Err(Problem::new(format!("the file cannot be read: {error}"))),
-        Ok(file) if !file.is_file() => {
-            Err(Problem::new("this is not a regular file").hint("name a file"))
-        }
-        Ok(file) if file.len() > ics::MAX_BYTES => {
-            let limit = ics::MAX_BYTES >> 20;
-            let problem = Problem::new(format!("the file is larger than {limit} MiB"));
-            Err(problem.hint("leave out the past"))
-        }
-        Ok(_) => Ok(()),
     }
 }
 

@@ -8,6 +8,8 @@ use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::sources::Sources;
+
 /// Most errors that are told of one configuration; a hostile file has a million.
 const MAX_TOLD: usize = 1000;
 
@@ -66,6 +68,8 @@ pub struct ConfigErrors {
     pub warnings: Vec<Diagnostic>,
     /// How many more there were than are kept.
     pub omitted: usize,
+    /// What was looked for while it was read: a change of it may put things right.
+    pub sources: Sources,
 }
 
 impl fmt::Display for ConfigErrors {
@@ -209,6 +213,7 @@ impl Report {
             errors,
             warnings,
             omitted: self.omitted,
+            sources: Sources::default(),
         })
     }
 }

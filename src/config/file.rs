@@ -1,11 +1,12 @@
 //! Files: read whole within a limit, and found by `include`.
 
 use std::fs;
-use std::io::{ErrorKind, Read as _};
+use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use super::error::{Position, Problem, Report};
 use super::read::At;
+use super::sources::Sources;
 
 /// Largest file, and largest sum of all files of a configuration.
 pub(super) const MAX_BYTES: u64 = 32 << 20;
@@ -13,21 +14,40 @@ pub(super) const MAX_BYTES: u64 = 32 << 20;
 /// Most files of one configuration.
 const MAX_FILES: usize = 1000;
 
-/// Reads a file's text. `left` is what the files together may still hold.
+/// What reading has used up, and what it has seen.
+#[derive(Debug)]
+pub(super) struct Reading {
+    /// What the files together may still hold, in bytes.
+    left: u64,
+    /// Whatever was looked for, found or not.
+    pub(super) sources: Sources,
+}
+
+impl Default for Reading {
+    fn default() -> Self {
+        Self {
+            left: MAX_BYTES,
+            sources: Sources::default(),
+        }
+    }
+}
+
+/// Reads a file's text.
 pub(super) fn read(
     path: &Path,
     at: Position,
-    left: &mut u64,
+    reading: &mut Reading,
     report: &mut Report,
 ) -> Option<String> {
-    let bytes = match read_bytes(path, *left) {
+    reading.sources.look_at(path);
+    let bytes = match read_bytes(path, reading.left) {
         Ok(bytes) => bytes,
         Err(problem) => {
             report.error(at, "", problem);
             return None;
         }
     };
-    *left -= bytes.len() as u64;
+    reading.left -= bytes.len() as u64;
     if bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]) {
         let problem = Problem::new("the file is UTF-16").hint("save it as UTF-8");
         report.error(at, "", problem);
@@ -48,7 +68,30 @@ pub(super) fn read(
     }
 }
 
-fn read_bytes(path: &Path, left: u64) -> Result<Vec<u8>, Problem> {
+/// Whether there is such a file, a regular one of at most `most` bytes; `remedy` is for a larger one.
+/// For files that a configuration names: told where it is named, and without its path, since a secret
+/// may stand in any place it does not belong.
+pub(super) fn look_at(path: &Path, most: u64, remedy: &str) -> Result<(), Problem> {
+    match fs::metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let problem = Problem::new("there is no such file");
+            Err(problem.hint("check the path; a relative one counts from this file's directory"))
+        }
+        Err(error) => Err(Problem::new(format!("the file cannot be read: {error}"))),
+        Ok(file) if !file.is_file() => {
+            Err(Problem::new("this is not a regular file").hint("name a file"))
+        }
+        Ok(file) if file.len() > most => {
+            let limit = most >> 20;
+            let problem = Problem::new(format!("the file is larger than {limit} MiB"));
+            Err(problem.hint(remedy))
+        }
+        Ok(_) => Ok(()),
+    }
+}
+
+/// Reads a regular file of at most `left` bytes.
+pub(super) fn read_bytes(path: &Path, left: u64) -> Result<Vec<u8>, Problem> {
     let cannot = |error: std::io::Error| {
         let problem = Problem::new(match error.kind() {
             ErrorKind::NotFound => "there is no such file".to_owned(),
@@ -113,11 +156,12 @@ fn end_of(before: &str, at: Position) -> Position {
 pub(super) fn included(
     main: &Path,
     patterns: &[At<String>],
+    sources: &mut Sources,
     report: &mut Report,
 ) -> Vec<(PathBuf, Position)> {
     let mut files: Vec<(PathBuf, Position)> = Vec::new();
     for At { value, at } in patterns {
-        match matching(main, value) {
+        match matching(main, value, sources) {
             Ok(found) if found.is_empty() => {
                 let problem = Problem::new("no file matches").hint("check the pattern");
                 report.warning(*at, "include", problem);
@@ -142,7 +186,7 @@ pub(super) fn included(
     files
 }
 
-fn matching(main: &Path, pattern: &str) -> Result<Vec<PathBuf>, Problem> {
+fn matching(main: &Path, pattern: &str, sources: &mut Sources) -> Result<Vec<PathBuf>, Problem> {
     let (directory, name) = pattern.rsplit_once('/').unwrap_or(("", pattern));
     if name.is_empty() {
         return Err(Problem::new("names no file").hint(format!("write {pattern}*.yaml")));
@@ -163,26 +207,32 @@ fn matching(main: &Path, pattern: &str) -> Result<Vec<PathBuf>, Problem> {
     if !is_wild(name) {
         return Ok(vec![directory.join(name)]);
     }
-    let listed = if directory.as_os_str().is_empty() {
-        fs::read_dir(".")
-    } else {
-        fs::read_dir(&directory)
-    };
-    let entries = match listed {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+    let listed = list(&directory, name);
+    sources.list(&directory, name, listed.as_deref().unwrap_or_default());
+    match listed {
+        Ok(names) => Ok(names.into_iter().map(|name| directory.join(name)).collect()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => {
             let problem = Problem::new(format!("the directory cannot be read: {error}"));
-            return Err(problem.hint("make it readable for the daemon's user"));
+            Err(problem.hint("make it readable for the daemon's user"))
         }
-    };
+    }
+}
+
+/// The names in a directory that a pattern matches, sorted.
+pub(super) fn list(directory: &Path, pattern: &str) -> io::Result<Vec<String>> {
+    let entries = if directory.as_os_str().is_empty() {
+        fs::read_dir(".")
+    } else {
+        fs::read_dir(directory)
+    }?;
     let mut names: Vec<String> = entries
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|file| matches(name.as_bytes(), file.as_bytes()))
+        .filter(|file| matches(pattern.as_bytes(), file.as_bytes()))
         .take(MAX_FILES + 1)
         .collect();
     names.sort_unstable();
-    Ok(names.into_iter().map(|name| directory.join(name)).collect())
+    Ok(names)
 }
 
 /// Whether a name matches a pattern of `*` and `?`. Greedy with one point to come back to, so the

@@ -25,9 +25,9 @@ use crate::domain::secret::SecretRef;
 use crate::domain::template::KwargsTemplate;
 use crate::domain::workspace::WorkspaceName;
 
-/// Most schedules, templates and expectations of all jobs together: what is compiled of them is
-/// a hundred times their text.
-const MAX_COMPILED: usize = 50_000;
+/// Most schedules, templates and expectations of all jobs together, three for each of the jobs that a
+/// configuration may have: each is tried, which takes a hundred times as long as to read its text.
+const MAX_COMPILED: usize = 300_000;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -50,7 +50,7 @@ pub(super) struct Maker<'a> {
 
 /// A job and where its schedule stands, unless it is one of manual starts alone.
 pub(super) struct Made {
-    pub(super) job: Job,
+    pub(super) job: Arc<Job>,
     pub(super) schedule_at: Option<Position>,
     /// Where it names a calendar of funcron's own.
     pub(super) built_in: Option<BuiltIn>,
@@ -111,7 +111,7 @@ impl<'a> Maker<'a> {
         let text = self.definition_text(&draft, &definition)?;
         let job = assemble(draft, checked, schedule, &definition, text)?;
         Some(Made {
-            job,
+            job: Arc::new(job),
             schedule_at: (!is_manual).then_some(schedule_at),
             built_in,
         })

@@ -18,6 +18,7 @@ use jiff::Timestamp;
 
 mod argument;
 mod build;
+mod ca_file;
 mod calendars;
 mod checks;
 mod days;
@@ -39,6 +40,7 @@ mod retry;
 mod scalar;
 mod schema;
 mod secrets;
+mod sources;
 mod syntax;
 mod tree;
 mod unsupported;
@@ -53,16 +55,19 @@ pub use environment::{Environment, EnvironmentError, find_config};
 pub use error::{ConfigErrors, Diagnostic, Severity};
 pub use schema::schema;
 pub use secrets::{Secrets, Unresolved, resolve, resolve_in};
+pub use sources::Sources;
 pub use url::DatabaseUrl;
-pub use zone::zone_data;
+pub use zone::{renew_zone_data, zone_data};
 
 use crate::domain::calendar::COVERED;
 use crate::domain::job::Job;
 use crate::domain::workspace::{Workspace, WorkspaceName};
 use build::Budget;
+use ca_file::CaFiles;
 use calendars::Calendars;
 use days::BuiltIn;
 use error::{Position, Problem, Report};
+use file::Reading;
 use read::{At, Context, Key, Named, Read};
 use scalar::Scalar;
 use tree::{Node, Tree};
@@ -90,6 +95,8 @@ pub struct Loaded {
     pub warnings: Vec<Diagnostic>,
     /// Every file read, the main one first.
     pub files: Vec<PathBuf>,
+    /// What was looked for while it was read, and what was found.
+    pub sources: Sources,
     /// Where the schedule of each job stands; none of a job of manual starts alone.
     schedules: Vec<Option<Position>>,
     /// The calendar of funcron's own that each job names, if it does.
@@ -172,7 +179,7 @@ pub fn load(path: &Path) -> Result<Loaded, ConfigErrors> {
     let text = file::read(
         path,
         Position::default(),
-        &mut loader.left,
+        &mut loader.reading,
         &mut loader.report,
     );
     loader.load(path, text)
@@ -198,13 +205,13 @@ const VALUE_COST: u64 = 16;
 struct Loader {
     report: Report,
     budget: Budget,
-    /// What the files together may still hold, in bytes.
-    left: u64,
+    reading: Reading,
     trees: Vec<Option<Tree>>,
     workspaces: Vec<(At<String>, Key<raw::Workspace>)>,
     calendars: Calendars,
+    ca_files: CaFiles,
     /// With their number in their own file.
-    jobs: Vec<(usize, At<raw::Job>)>,
+    jobs: Vec<(usize, Box<At<raw::Job>>)>,
 }
 
 impl Loader {
@@ -214,10 +221,11 @@ impl Loader {
         Self {
             report,
             budget: Budget::default(),
-            left: file::MAX_BYTES,
+            reading: Reading::default(),
             trees: Vec::new(),
             workspaces: Vec::new(),
             calendars: Calendars::default(),
+            ca_files: CaFiles::default(),
             jobs: Vec::new(),
         }
     }
@@ -229,7 +237,7 @@ impl Loader {
             unsupported::at_top(main, &mut self.report);
             self.include(path, main);
             self.calendars =
-                Calendars::read(path, &main.calendars, &mut self.left, &mut self.report);
+                Calendars::read(path, &main.calendars, &mut self.reading, &mut self.report);
         }
         let main = main.unwrap_or_default();
         let database = self.database(path, &main.database);
@@ -250,11 +258,15 @@ impl Loader {
 
     fn finish(self, mut config: Config, made: Vec<jobs::Made>) -> Result<Loaded, ConfigErrors> {
         let files = self.report.files().to_vec();
-        let warnings = self.report.finish()?;
+        let sources = self.reading.sources;
+        let warnings = match self.report.finish() {
+            Ok(warnings) => warnings,
+            Err(errors) => return Err(ConfigErrors { sources, ..errors }),
+        };
         let mut schedules = Vec::with_capacity(made.len());
         let mut built_in = Vec::with_capacity(made.len());
         for made in made {
-            config.jobs.push(Arc::new(made.job));
+            config.jobs.push(made.job);
             schedules.push(made.schedule_at);
             built_in.push(made.built_in);
         }
@@ -262,6 +274,7 @@ impl Loader {
             config,
             warnings,
             files,
+            sources,
             schedules,
             built_in,
         })
@@ -319,13 +332,14 @@ impl Loader {
 
     fn include(&mut self, path: &Path, main: &raw::Config) {
         let patterns = main.include.value().map_or(&[][..], |list| &list.0);
-        for (included, _) in file::included(path, patterns, &mut self.report) {
+        let sources = &mut self.reading.sources;
+        for (included, _) in file::included(path, patterns, sources, &mut self.report) {
             let file = self.report.add_file(&included);
             let whole = Position {
                 file,
                 ..Position::default()
             };
-            let text = file::read(&included, whole, &mut self.left, &mut self.report);
+            let text = file::read(&included, whole, &mut self.reading, &mut self.report);
             let Some(text) = text else {
                 self.trees.push(None);
                 continue;
@@ -369,7 +383,13 @@ impl Loader {
                 continue;
             }
             if let Key::Given(raw) = raw
-                && let Some(workspace) = workspaces::make(name, raw, &mut self.report)
+                && let Some(workspace) = workspaces::make(
+                    name,
+                    raw,
+                    &mut self.ca_files,
+                    &mut self.reading.sources,
+                    &mut self.report,
+                )
             {
                 made.insert(workspace.name.clone(), workspace);
             }
@@ -422,7 +442,7 @@ impl Loader {
             if maker.is_exhausted() {
                 break;
             }
-            made.extend(maker.make(index, raw));
+            made.extend(maker.make(index, *raw));
         }
         if made.len() == all && !maker.report.has_errors() {
             let used = made.iter().map(|made| &made.job.workspace);

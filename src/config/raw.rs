@@ -350,12 +350,13 @@ impl JsonSchema for Quota {
     }
 }
 
-/// `jobs`: a list, each with its number in it, and read below its name, which tells more.
+/// `jobs`: a list, each with its number in it, and read below its name, which tells more. Each lies by
+/// itself, so that it goes when it has been made a job of: there may be a hundred thousand.
 #[derive(Clone, Debug)]
-pub(super) struct Jobs(pub(super) Vec<(usize, At<Job>)>);
+pub(super) struct Jobs(pub(super) Vec<(usize, Box<At<Job>>)>);
 
 /// More jobs than one daemon is built for; a hostile file has any number.
-const MAX_JOBS: usize = 20_000;
+const MAX_JOBS: usize = 100_000;
 
 impl Read for Jobs {
     const TAKES_NULL: bool = true;
@@ -383,7 +384,7 @@ impl Read for Jobs {
                 _ => format!("[{index}]"),
             };
             if let Key::Given(job) = cx.below(&segment, |cx| cx.key(item)) {
-                jobs.push((index, job));
+                jobs.push((index, Box::new(job)));
             }
         }
         Some(Self(jobs))

@@ -13,7 +13,6 @@ use sha2::{Digest, Sha256};
 use super::Config;
 use super::environment::Environment;
 use super::reference::WAYS;
-use crate::domain::job::Job;
 use crate::domain::secret::{MIN_SECRET_BYTES, Secret, SecretRef};
 use crate::domain::workspace::{ApiKey, KeyId, WorkspaceName};
 
@@ -27,16 +26,6 @@ pub struct Secrets {
     pub keys: BTreeMap<WorkspaceName, Vec<ApiKey>>,
     /// The values of `secret_kwargs`.
     pub kwargs: BTreeMap<SecretRef, Secret>,
-}
-
-impl Secrets {
-    /// A job's secret arguments with their values; one that was not resolved is left out.
-    pub fn kwargs_of(&self, job: &Job) -> Vec<(String, Secret)> {
-        job.secret_kwargs
-            .iter()
-            .filter_map(|(name, source)| Some((name.clone(), self.kwargs.get(source)?.clone())))
-            .collect()
-    }
 }
 
 /// A secret that cannot be had.

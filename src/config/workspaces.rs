@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
+use super::ca_file::CaFiles;
 use super::error::{Position, Problem, Report};
 use super::raw;
 use super::read::{At, Key};
 use super::reference::{WAYS, beside};
+use super::sources::Sources;
 use super::url::HttpUrl;
 use crate::domain::nearest::nearest;
 use crate::domain::secret::SecretRef;
@@ -27,6 +29,8 @@ const MAX_KEYS: usize = 100;
 pub(super) fn make(
     name: &At<String>,
     raw: &At<raw::Workspace>,
+    ca_files: &mut CaFiles,
+    sources: &mut Sources,
     report: &mut Report,
 ) -> Option<Workspace> {
     let path = format!("workspaces.{}", name.value);
@@ -58,6 +62,7 @@ pub(super) fn make(
         || base_url
             .as_ref()
             .is_none_or(|url| url.starts_with("https:"));
+    let ca_file = ca_file(&raw.value.ca_file, &path, ca_files, sources, report);
     let proxy = proxy(&raw.value.proxy, &path, proxy_may_be_remote, report);
     Some(Workspace {
         name: WorkspaceName(name.value.as_str().into()),
@@ -73,7 +78,7 @@ pub(super) fn make(
             usize::try_from(size.0).unwrap_or(usize::MAX)
         }),
         insecure,
-        ca_file: ca_file(&raw.value.ca_file, report),
+        ca_file: ca_file?,
         proxy: proxy?,
     })
 }
@@ -190,11 +195,28 @@ fn api_keys(raw: &At<raw::Workspace>, path: &str, report: &mut Report) -> Option
     }
 }
 
-/// Whether it is readable, the client will tell that opens it: a configuration may be checked on
-/// another machine than it runs on.
-fn ca_file(key: &Key<String>, report: &Report) -> Option<PathBuf> {
-    let At { value, at } = key.given()?;
-    Some(beside(report.file_of(*at), value))
+/// `Some(None)`: there is none.
+#[expect(clippy::option_option, reason = "outside: refused; inside: not given")]
+fn ca_file(
+    key: &Key<String>,
+    path: &str,
+    ca_files: &mut CaFiles,
+    sources: &mut Sources,
+    report: &mut Report,
+) -> Option<Option<PathBuf>> {
+    let At { value, at } = match key {
+        Key::Absent => return Some(None),
+        Key::Bad => return None,
+        Key::Given(given) => given,
+    };
+    let file = beside(report.file_of(*at), value);
+    match ca_files.look_at(&file, sources) {
+        Ok(()) => Some(Some(file)),
+        Err(problem) => {
+            report.error(*at, format!("{path}.ca_file"), problem);
+            None
+        }
+    }
 }
 
 /// `Some(None)`: there is none.

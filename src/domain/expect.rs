@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use minijinja::value::{Enumerator, Object, ObjectRepr, ValueKind};
-use minijinja::{Environment, Error, ErrorKind, Expression, UndefinedBehavior, Value};
+use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
 
 use super::json::Json;
 use super::nearest::nearest;
@@ -52,13 +52,13 @@ static OF_WHAT_IS_THERE: LazyLock<Environment<'static>> = LazyLock::new(|| {
     env
 });
 
-/// One compiled `expect` expression. Cheap to clone.
+/// One `expect` expression, tried. Cheap to clone. Compiled again for each reply: what minijinja makes
+/// of the shortest text takes ten kilobytes, for as long as the job is loaded.
 #[derive(Clone)]
 pub struct Expectation(Arc<Inner>);
 
 struct Inner {
     source: String,
-    expression: Expression<'static, 'static>,
     /// It deals with absence itself.
     knows_absence: bool,
     /// The dotted paths it reads.
@@ -108,12 +108,8 @@ impl Expectation {
         let knows_absence = source
             .split(|c: char| !c.is_alphanumeric() && c != '_')
             .any(|word| matches!(word, "defined" | "undefined" | "default"));
-        let environment: &Environment<'static> = match knows_absence {
-            true => &ENVIRONMENT,
-            false => &OF_WHAT_IS_THERE,
-        };
-        let expression = environment
-            .compile_expression_owned(source.to_owned())
+        let expression = environment(knows_absence)
+            .compile_expression(source)
             .map_err(|error| ExpectError {
                 message: format!("`{source}`: {}", words(&error)),
                 hint: None,
@@ -149,7 +145,6 @@ impl Expectation {
         let paths = expression.undeclared_variables(true).into_iter().collect();
         Ok(Self(Arc::new(Inner {
             source: source.to_owned(),
-            expression,
             knows_absence,
             paths,
         })))
@@ -171,7 +166,10 @@ impl Expectation {
         context
             .strict
             .store(!inner.knows_absence, Ordering::Relaxed);
-        let value = match inner.expression.eval(context.names.clone()) {
+        let value = environment(inner.knows_absence)
+            .compile_expression(&inner.source)
+            .and_then(|expression| expression.eval(context.names.clone()));
+        let value = match value {
             Ok(value) => value,
             Err(error) => return fails(&words(&error)),
         };
@@ -193,6 +191,13 @@ impl Expectation {
             return fails(&format!("`{path}` is not there"));
         }
         Ok(())
+    }
+}
+
+fn environment(knows_absence: bool) -> &'static Environment<'static> {
+    match knows_absence {
+        true => &ENVIRONMENT,
+        false => &OF_WHAT_IS_THERE,
     }
 }
 

@@ -23,6 +23,33 @@ impl fmt::Display for RunId {
     }
 }
 
+/// What the row of a tick is worth that was planned before the tick had come, by a wall clock that was
+/// ahead and has been set back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Ahead {
+    /// Nothing was sent: it stands for no tick any more, and the tick is planned anew when it comes.
+    Void,
+    /// It was sent, or a person ended it: it stands for the tick, which does not fire a second time.
+    Kept,
+}
+
+impl Ahead {
+    /// The name in the ledger.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Void => "void",
+            Self::Kept => "kept",
+        }
+    }
+
+    /// The reverse of [`Self::as_str`].
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Void, Self::Kept]
+            .into_iter()
+            .find(|ahead| ahead.as_str() == text)
+    }
+}
+
 /// What started a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Trigger {

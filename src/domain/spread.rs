@@ -17,6 +17,39 @@ use jiff::Timestamp;
 use super::job::Job;
 use super::schedule::stable;
 
+/// A job's own delay behind its ticks. It holds the hash of the job's name, so that asking again for
+/// another tick costs nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spread {
+    hash: u64,
+    most: Duration,
+}
+
+impl Spread {
+    /// That of the job with this name, and this `spread`.
+    pub fn new(job: &str, most: Duration) -> Self {
+        let hash = if most.is_zero() {
+            0
+        } else {
+            stable("spread", job)
+        };
+        Self { hash, most }
+    }
+
+    /// What every delay is less than; zero: there is none.
+    pub const fn most(self) -> Duration {
+        self.most
+    }
+
+    /// How long after a tick the run is due, where the next tick follows after `gap`; `None`: none
+    /// follows.
+    pub fn delay(self, gap: Option<Duration>) -> Duration {
+        let window = gap.map_or(self.most, |gap| gap.min(self.most));
+        let micros = u64::try_from(window.as_micros()).unwrap_or(u64::MAX);
+        Duration::from_micros(self.hash.checked_rem(micros).unwrap_or(0))
+    }
+}
+
 impl Job {
     /// How long after a tick of the job its run is due: less than its spread, and less than the time
     /// to its next tick.
@@ -26,20 +59,20 @@ impl Job {
         }
         let next = self.schedule.next_after(tick);
         let gap = next.and_then(|next| Duration::try_from(next.at.duration_since(tick)).ok());
-        let window = gap.map_or(self.spread, |gap| gap.min(self.spread));
-        within(self.name.as_str(), window)
+        Spread::new(self.name.as_str(), self.spread).delay(gap)
     }
-}
-
-/// The delay of a job in a window: less than it, and none in an empty one.
-pub(super) fn within(job: &str, window: Duration) -> Duration {
-    let micros = u64::try_from(window.as_micros()).unwrap_or(u64::MAX);
-    Duration::from_micros(stable("spread", job).checked_rem(micros).unwrap_or(0))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn within(job: &str, window: Duration) -> Duration {
+        let delay = Spread::new(job, window).delay(None);
+        let cut = Spread::new(job, window + Duration::from_secs(1)).delay(Some(window));
+        assert_eq!(delay, cut, "the window is cut, not the delay");
+        delay
+    }
 
     /// By Python: `int.from_bytes(sha256(b"spread\0" + job).digest()[:8]) % window`.
     #[test]

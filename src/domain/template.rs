@@ -24,7 +24,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use self::compile::compile;
-use self::evaluate::{Compiled, render, values};
+use self::evaluate::{Source, render, values};
 use super::json::Json;
 
 /// The names a template can use.
@@ -34,14 +34,18 @@ pub const NAMES: [&str; 6] = [
     "job",
     "attempt",
     "trigger",
-    "previous_success_at",
+    PREVIOUS_SUCCESS,
 ];
 
-/// The kwargs of a job with their templates compiled. Cheap to clone.
+/// The one name that must be looked up in the ledger.
+const PREVIOUS_SUCCESS: &str = "previous_success_at";
+
+/// The kwargs of a job with their templates, which were tried. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct KwargsTemplate {
     source: Arc<Json>,
-    node: Arc<Node>,
+    /// `None`: there is no template in it, and the source is what is sent.
+    node: Option<Arc<Node>>,
 }
 
 /// What is wrong with a template.
@@ -89,13 +93,13 @@ pub struct TemplateContext {
     pub previous_success_at: Option<Timestamp>,
 }
 
-/// A value with its templates compiled. A subtree without any is kept as it is, so that the
+/// A value with its templates taken apart. A subtree without any is kept as it is, so that the
 /// ordinary job pays a clone and no more.
 #[derive(Debug)]
 enum Node {
     Plain(Json),
     /// A string that is exactly one expression: the value keeps its type.
-    Value(Compiled),
+    Value(Source),
     /// Text and expressions, which make a string.
     Text(Vec<Piece>),
     Array(Vec<Node>),
@@ -105,32 +109,26 @@ enum Node {
 #[derive(Debug)]
 enum Piece {
     Literal(String),
-    Expression(Compiled),
+    Expression(Source),
 }
 
 impl Node {
-    fn mentions(&self, name: &str) -> bool {
+    fn uses_previous_success(&self) -> bool {
         match self {
             Self::Plain(_) => false,
-            Self::Value(expression) => expression.mentions(name),
+            Self::Value(expression) => expression.uses_previous_success,
             Self::Text(pieces) => pieces.iter().any(|piece| match piece {
                 Piece::Literal(_) => false,
-                Piece::Expression(expression) => expression.mentions(name),
+                Piece::Expression(expression) => expression.uses_previous_success,
             }),
-            Self::Array(nodes) => nodes.iter().any(|node| node.mentions(name)),
-            Self::Object(nodes) => nodes.iter().any(|(_, node)| node.mentions(name)),
+            Self::Array(nodes) => nodes.iter().any(Self::uses_previous_success),
+            Self::Object(nodes) => nodes.iter().any(|(_, node)| node.uses_previous_success()),
         }
     }
 }
 
-impl Compiled {
-    fn mentions(&self, name: &str) -> bool {
-        self.0.undeclared_variables(false).contains(name)
-    }
-}
-
 impl KwargsTemplate {
-    /// Compiles the templates in `kwargs`.
+    /// Takes the templates in `kwargs` apart and tries each expression.
     ///
     /// # Errors
     ///
@@ -148,15 +146,15 @@ impl KwargsTemplate {
         }
         Ok(Self {
             source: Arc::new(kwargs.clone()),
-            node: Arc::new(node),
+            node: (!matches!(node, Node::Plain(_))).then(|| Arc::new(node)),
         })
     }
 
     /// Kwargs that are sent as they are, whatever they look like: those of a recorded request.
     pub fn literal(kwargs: Json) -> Self {
         Self {
-            node: Arc::new(Node::Plain(kwargs.clone())),
             source: Arc::new(kwargs),
+            node: None,
         }
     }
 
@@ -166,15 +164,17 @@ impl KwargsTemplate {
     ///
     /// What only the real values can show: a shift out of the calendar, a string too long.
     pub fn render(&self, context: &TemplateContext) -> Result<Json, TemplateError> {
-        match &*self.node {
-            Node::Plain(json) => Ok(json.clone()),
-            node => render(node, &values(context), &mut String::new()),
+        match &self.node {
+            None => Ok(Json::clone(&self.source)),
+            Some(node) => render(node, &values(context), &mut String::new()),
         }
     }
 
     /// Whether `previous_success_at` occurs: only then is the ledger asked for it.
     pub fn uses_previous_success(&self) -> bool {
-        self.node.mentions("previous_success_at")
+        self.node
+            .as_ref()
+            .is_some_and(|node| node.uses_previous_success())
     }
 
     /// The kwargs as they were written.

@@ -143,14 +143,16 @@ fn judge_reply(
     };
     let verdict = judge_envelope(http_status, envelope, expect);
     Verdict {
-        // Only this name says so: a bare 401 may be a throttled key (guance-docs,
-        // open-api/error-definition.md), and holding that one would stop its jobs for nothing.
-        holds_key: envelope
-            .error_code
-            .as_deref()
-            .is_some_and(|code| bare(code).eq_ignore_ascii_case("InvalidAPIKey")),
+        holds_key: envelope.error_code.as_deref().is_some_and(holds_key),
         ..verdict
     }
+}
+
+/// Whether a reply with this `errorCode` calls the API key invalid. Only this name says so: a bare 401
+/// may be a throttled key (guance-docs, open-api/error-definition.md), and holding that one would stop
+/// its jobs for nothing.
+pub fn holds_key(error_code: &str) -> bool {
+    bare(error_code).eq_ignore_ascii_case("InvalidAPIKey")
 }
 
 fn without_envelope(http_status: u16, why: &str) -> Verdict {

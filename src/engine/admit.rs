@@ -1,7 +1,9 @@
 //! The admission step: who may call now, and who has waited too long.
 
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use jiff::Timestamp;
 
 use super::Engine;
@@ -180,7 +182,13 @@ impl Engine {
         };
         self.lines.put(mirror, self.clock.now());
         self.calls.tasks.spawn(async move {
-            let ended = execute::attempt(context, run, permit).await;
+            let left = (context.clone(), run.clone(), permit.clone());
+            // Nothing of what the attempt held is looked at again, so it may be left as it was.
+            let attempt = AssertUnwindSafe(execute::attempt(context, run, permit));
+            let ended = match attempt.catch_unwind().await {
+                Ok(ended) => ended,
+                Err(_) => execute::after_panic(left.0, left.1, left.2).await,
+            };
             // The engine is gone only when the process is about to be.
             let _ = sender.send(ended);
         });
@@ -256,19 +264,19 @@ impl Engine {
         self.calls.cuts.remove(&ended.run());
         match ended {
             Ended::NotOpened { run, permit, error } => {
-                tracing::error!(run_id = %run, %error, "an attempt cannot be recorded, so it is not made");
+                tracing::error!(run_id = %run, %error, "the ledger fails, so an attempt is not made");
                 self.outage = true;
                 // A ledger that takes other writes would have it tried again at once, for ever.
                 self.rest_until = self.clock.monotonic() + TRY_AGAIN;
-                self.permits.give_back(&permit, Returned::Unsent);
+                self.permits.give_back(&permit, Returned::Unopened);
                 self.take_back(run, now);
             }
             Ended::Withdrawn { run, permit } => {
-                self.permits.give_back(&permit, Returned::Unsent);
+                self.permits.give_back(&permit, Returned::Unopened);
                 self.take_back(run, now);
             }
             Ended::NotWaiting { run, permit } => {
-                self.permits.give_back(&permit, Returned::Unsent);
+                self.permits.give_back(&permit, Returned::Unopened);
                 self.give_up(&[run]);
             }
             Ended::Abandoned { run, permit } => {
@@ -288,13 +296,16 @@ impl Engine {
             replied,
         } = closed;
         self.permits.give_back(&permit, returned);
-        let key = &permit.key.id;
+        let (key, workspace) = (&permit.key.id, &permit.workspace.name);
         if holds_key {
-            tracing::error!(workspace = %permit.workspace.name, %key, "the server calls the API key invalid; its runs wait, and one tries again every 10 minutes (mind that a key has an id and a secret: give the one that the console calls the credential)");
-            self.permits
-                .hold_key(&permit.origin, key, self.clock.monotonic());
+            let since = self.clock.monotonic();
+            if self.permits.hold_key(&permit.origin, key, since) {
+                tracing::error!(%workspace, %key, "the server calls the API key invalid; its runs wait, and one tries again every 10 minutes (mind that a key has an id and a secret: give the one that the console calls the credential)");
+                self.note_held(workspace, key);
+            }
         } else if replied && self.permits.free_key(&permit.origin, key) {
-            tracing::info!(workspace = %permit.workspace.name, %key, "the server takes the API key again");
+            tracing::info!(%workspace, %key, "the server takes the API key again");
+            self.note_freed(workspace, key, "the server takes it");
         }
         if run.state.is_final() {
             self.lines.remove(run.id);

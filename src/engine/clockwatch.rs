@@ -11,13 +11,27 @@ const STEP: SignedDuration = SignedDuration::from_secs(10);
 const LARGE: SignedDuration = SignedDuration::from_hours(1);
 
 /// How long a large jump must stand before it is believed (contract, section 3).
-const PROBATION: Duration = Duration::from_secs(60);
+pub(super) const PROBATION: Duration = Duration::from_secs(60);
+
+/// Between two tellings of steps: a clock that is stepped all the time is told once a minute.
+const TELL_AGAIN: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 pub(super) struct ClockWatch {
     last: (Timestamp, Duration),
     doubt: Option<Doubt>,
     stepped: bool,
+    untold: Option<Steps>,
+    /// The monotonic instant of the last telling.
+    told: Option<Duration>,
+}
+
+/// Steps of the wall clock that the ledger has not been told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Steps {
+    /// All of them together; negative where the clock was set back.
+    pub(super) by: SignedDuration,
+    pub(super) number: u32,
 }
 
 /// A large jump ahead that has not stood for long enough.
@@ -36,6 +50,8 @@ impl ClockWatch {
             last: (now, monotonic),
             doubt: None,
             stepped: false,
+            untold: None,
+            told: None,
         }
     }
 
@@ -51,6 +67,11 @@ impl ClockWatch {
                 "the wall clock has been stepped, or the machine slept"
             );
             self.stepped = true;
+            let untold = self.untold.take();
+            self.untold = Some(Steps {
+                by: untold.map_or(step, |untold| untold.by.saturating_add(step)),
+                number: untold.map_or(1, |untold| untold.number.saturating_add(1)),
+            });
             let before = self
                 .doubt
                 .take()
@@ -74,6 +95,25 @@ impl ClockWatch {
         let jump = self.doubt.as_ref().map(|doubt| doubt.jump);
         jump.and_then(|jump| now.checked_sub(jump).ok())
             .unwrap_or(now)
+    }
+
+    /// What is to be told now.
+    pub(super) fn untold(&self, monotonic: Duration) -> Option<Steps> {
+        let is_quiet = self
+            .told
+            .is_some_and(|told| monotonic < told.saturating_add(TELL_AGAIN));
+        self.untold.filter(|_| !is_quiet)
+    }
+
+    /// What was untold is durable.
+    pub(super) fn told(&mut self, monotonic: Duration) {
+        self.untold = None;
+        self.told = Some(monotonic);
+    }
+
+    /// Whether a jump ahead is in doubt.
+    pub(super) fn doubts(&self) -> bool {
+        self.doubt.is_some()
     }
 
     /// Whether the clock stepped since this was asked last.
@@ -103,6 +143,20 @@ mod tests {
         assert_eq!(watch.look(at(7_360), mono(62)), None);
         assert!(watch.take_stepped());
         assert!(!watch.take_stepped());
+    }
+
+    #[test]
+    fn a_clock_that_is_stepped_all_the_time_is_told_once_a_minute() {
+        let mut watch = ClockWatch::new(at(0), mono(0));
+        let mut told = Vec::new();
+        for second in 1..=100 {
+            watch.look(at(i64::try_from(second).unwrap_or(0) * 20), mono(second));
+            if let Some(steps) = watch.untold(mono(second)) {
+                watch.told(mono(second));
+                told.push((second, steps.number, steps.by.as_secs()));
+            }
+        }
+        assert_eq!(told, [(1, 1, 19), (61, 60, 60 * 19)]);
     }
 
     #[test]

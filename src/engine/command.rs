@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::backfill::{BackfillAnswer, BackfillOrder};
 use super::cancel::Cancelled;
-use super::pause::{PauseAnswer, PauseOrder, Selection};
+use super::pause::{PauseAnswer, PauseOrder, ResumeOrder};
 use super::status::Status;
 use super::trigger::{Started, TriggerOrder};
 use super::{Engine, Gap};
@@ -26,7 +26,7 @@ pub enum Command {
     /// Skip the ticks of jobs from now on.
     Pause(PauseOrder),
     /// Fire the ticks of jobs again, from now on.
-    Resume(Selection),
+    Resume(ResumeOrder),
     /// End a run.
     Cancel(RunId),
     /// Note what a person found out about an `unknown` run.
@@ -89,7 +89,7 @@ impl Engine {
             Command::Status => Ok(Reply::Status(Box::new(self.status()))),
             Command::Trigger(order) => self.trigger(order, actor).await.map(Reply::Started),
             Command::Pause(order) => self.pause(order, actor).await.map(Reply::Pauses),
-            Command::Resume(jobs) => self.resume(&jobs, actor).await.map(Reply::Pauses),
+            Command::Resume(order) => self.resume(order, actor).await.map(Reply::Pauses),
             Command::Cancel(run) => self.cancel(run, actor).await.map(Reply::Cancelled),
             Command::Resolve {
                 run,

@@ -13,16 +13,15 @@ use tokio_util::sync::CancellationToken;
 use super::cut::Cut;
 use super::jobset::JobSet;
 use super::permits::{Permit, Returned};
+use super::prepare::{Refused, prepare};
 use super::run::{Run, later};
-use crate::clock::Clock;
-use crate::domain::attempt::{CallRecord, StoredBody};
+use crate::clock::{Clock, Uptime};
+use crate::domain::attempt::CallRecord;
 use crate::domain::job::Job;
 use crate::domain::outcome::Outcome;
 use crate::domain::retry::{self, Decision, Situation};
 use crate::domain::run::{Reason, RunId, RunState};
-use crate::domain::secret::Secret;
-use crate::domain::template::TemplateContext;
-use crate::guance::{Call, Client, Request, build_request};
+use crate::guance::{Call, Client, Request};
 use crate::store::{After, CloseAttempt, Closed, Ledger, OpenAttempt, Opened, StoreError};
 
 /// Between two tries to record an attempt's end.
@@ -43,7 +42,7 @@ pub(super) struct Context {
 /// How an attempt's task ended.
 #[derive(Debug)]
 pub(super) enum Ended {
-    /// The attempt could not be recorded, so nothing was sent.
+    /// The ledger failed before the attempt was recorded, so nothing was sent.
     NotOpened {
         run: RunId,
         permit: Permit,
@@ -87,13 +86,33 @@ pub(super) struct ClosedCall {
 /// Makes the next attempt of `run`.
 pub(super) async fn attempt(context: Context, run: Run, permit: Permit) -> Ended {
     let number = run.attempts + 1;
-    let request = prepare(&context, &run, &permit, number).await;
+    let request = match prepare(&context, &run, &permit, number).await {
+        Ok(request) => request,
+        Err(error) => {
+            return Ended::NotOpened {
+                run: run.id,
+                permit,
+                error,
+            };
+        }
+    };
     if context.cut.reason().is_some() {
         return Ended::Withdrawn {
             run: run.id,
             permit,
         };
     }
+    make(context, run, permit, request).await
+}
+
+/// Opens the attempt, makes its call if it has one to make, and closes it.
+async fn make(
+    context: Context,
+    run: Run,
+    permit: Permit,
+    request: Result<Request, Box<Refused>>,
+) -> Ended {
+    let number = run.attempts + 1;
     let opened_at = context.clock.now();
     let row = OpenAttempt {
         run: run.id,
@@ -147,12 +166,80 @@ pub(super) async fn attempt(context: Context, run: Run, permit: Permit) -> Ended
     close(&context, run, permit, record, sent).await
 }
 
+/// What follows when the task of an attempt has panicked: funcron is wrong, and nobody knows how far it
+/// had come. An attempt that is open ends as recovery would end it at a start; one that is not becomes
+/// a refused one, since to try it again would only panic again.
+///
+/// The payload of the panic is not looked at: it may hold anything that the attempt held.
+pub(super) async fn after_panic(context: Context, run: Run, permit: Permit) -> Ended {
+    tracing::error!(job = %run.job.name, run_id = %run.id, attempt = run.attempts + 1, "funcron itself failed in this attempt (a bug, please report it)");
+    let now = context.clock.now();
+    let words = "funcron itself failed with the call under way (a bug)";
+    let why = (Reason::DaemonDied, words);
+    let (closed, row) = interrupted(&run, run.attempts + 1, why, now, context.clock.uptime());
+    match write(&context, row).await {
+        None => Ended::Abandoned {
+            run: run.id,
+            permit,
+        },
+        Some(Closed::Closed) => Ended::Closed(Box::new(ClosedCall {
+            run: closed,
+            permit,
+            returned: Returned::Sent(context.clock.monotonic()),
+            holds_key: false,
+            replied: false,
+        })),
+        Some(Closed::AlreadyClosed) => {
+            let why = "funcron itself failed while it built the request (a bug)".to_owned();
+            let refused = Refused::new(&run, &permit, why);
+            make(context, run, permit, Err(refused)).await
+        }
+    }
+}
+
+/// The end of an attempt that nobody saw: what its run is then, and the row that says so.
+pub(super) fn interrupted(
+    run: &Run,
+    attempt: u32,
+    (reason, words): (Reason, &str),
+    now: Timestamp,
+    uptime: Option<Uptime>,
+) -> (Run, CloseAttempt) {
+    let record = CallRecord::without_reply(Outcome::Unknown, Some(reason), words);
+    let mut run = Run {
+        attempts: attempt,
+        opened_at: run.opened_at.or(Some(now)),
+        ..run.clone()
+    };
+    let mut after = judge(&run, &record, now);
+    run.last_outcome = Some(Outcome::Unknown);
+    run.last_finished = Some(now);
+    run.unknown = Some(reason);
+    if run.cancelled {
+        after = cancelled(&run, after);
+    }
+    run.state = after.state;
+    run.reason = after.reason;
+    run.not_before = after.not_before;
+    let row = CloseAttempt {
+        run: run.id,
+        attempt,
+        at: now,
+        written_at: None,
+        counts_from: uptime,
+        call: record,
+        after,
+    };
+    (run, row)
+}
+
 /// When the request was given to the client, on both clocks. Not the attempt's opening: until its row
 /// is durable a slow disk may take seconds, and a quota slot counted from before would end too early.
 #[derive(Clone, Copy, Debug)]
 struct Instants {
     wall: Timestamp,
     monotonic: Duration,
+    uptime: Option<Uptime>,
 }
 
 impl Instants {
@@ -160,77 +247,9 @@ impl Instants {
         Self {
             wall: clock.now(),
             monotonic: clock.monotonic(),
+            uptime: clock.uptime(),
         }
     }
-}
-
-/// A request that cannot be built is recorded and never sent.
-struct Refused {
-    /// The kwargs with their templates as they were written.
-    stored: StoredBody,
-    record: CallRecord,
-}
-
-async fn prepare(
-    context: &Context,
-    run: &Run,
-    permit: &Permit,
-    attempt: u32,
-) -> Result<Request, Box<Refused>> {
-    let job = &run.job;
-    let refuse = |what: String| {
-        let mut record = CallRecord::without_reply(
-            Outcome::Rejected,
-            None,
-            "the request could not be built; nothing was sent",
-        );
-        record.message = Some(what);
-        let unfilled = job.kwargs.source();
-        let request = build_request(&job.func_id, job.return_type, unfilled, &[], &permit.key);
-        Box::new(Refused {
-            stored: request.redacted,
-            record,
-        })
-    };
-    let previous_success_at = if job.kwargs.uses_previous_success() {
-        let found = context
-            .ledger
-            .reader()
-            .previous_success(&job.name, run.scheduled_at)
-            .await;
-        found.map_err(|error| refuse(error.to_string()))?
-    } else {
-        None
-    };
-    let rendered = job.kwargs.render(&TemplateContext {
-        scheduled_at: run.scheduled_at,
-        zone: job.schedule.timezone().clone(),
-        run_id: run.id.to_string(),
-        job: job.name.to_string(),
-        attempt,
-        trigger: run.trigger.as_str(),
-        previous_success_at,
-    });
-    let kwargs = rendered.map_err(|error| refuse(error.to_string()))?;
-    let secrets = secrets(context, job).map_err(refuse)?;
-    Ok(build_request(
-        &job.func_id,
-        job.return_type,
-        &kwargs,
-        &secrets,
-        &permit.key,
-    ))
-}
-
-fn secrets(context: &Context, job: &Job) -> Result<Vec<(String, Secret)>, String> {
-    let resolve = |(name, reference): &(String, crate::domain::secret::SecretRef)| {
-        let value = context.jobs.secrets.get(reference).cloned();
-        let value = value.ok_or_else(|| {
-            format!("secret_kwargs.{name}: {reference} was not resolved when the configuration was loaded")
-        })?;
-        Ok((name.clone(), value))
-    };
-    job.secret_kwargs.iter().map(resolve).collect()
 }
 
 async fn call(
@@ -259,7 +278,8 @@ async fn call(
         return cut_off(reason);
     }
     tokio::select! {
-        // A reply that is there is the truth, whatever else has come at the same moment.
+        // A reply that is there is the truth, whatever else has come at the same moment; and what a
+        // person wanted of this run says more than that the daemon stops.
         biased;
         record = context.client.call(call) => record,
         reason = context.cut.asked() => cut_off(reason),
@@ -283,6 +303,13 @@ async fn close(
     let unsent = record.written_after.is_none()
         && matches!(record.outcome, Outcome::NetworkError | Outcome::Rejected)
         && record.http_status.is_none();
+    let counts_from = match record.written_after {
+        Some(after) => sent.uptime.map(|uptime| Uptime {
+            since: uptime.since + after,
+            ..uptime
+        }),
+        None => context.clock.uptime(),
+    };
     let returned = match record.written_after {
         _ if unsent => Returned::Unsent,
         Some(after) => Returned::Sent(sent.monotonic + after),
@@ -306,10 +333,11 @@ async fn close(
         attempt: run.attempts,
         at: now,
         written_at,
+        counts_from,
         call: record,
         after,
     };
-    if !write(context, row).await {
+    if write(context, row).await.is_none() {
         return Ended::Abandoned {
             run: run.id,
             permit,
@@ -324,15 +352,15 @@ async fn close(
     }))
 }
 
-/// Records the end, again and again until it is written. `false`: the daemon stops and the ledger
+/// Records the end, again and again until it is written. `None`: the daemon stops and the ledger
 /// still cannot be written.
-async fn write(context: &Context, row: CloseAttempt) -> bool {
+async fn write(context: &Context, row: CloseAttempt) -> Option<Closed> {
     loop {
         match context.ledger.close_attempt(row.clone()).await {
-            Ok(Closed::Closed) => return true,
+            Ok(Closed::Closed) => return Some(Closed::Closed),
             Ok(Closed::AlreadyClosed) => {
-                tracing::error!(run_id = %row.run, attempt = row.attempt, "the attempt was closed before");
-                return true;
+                tracing::error!(run_id = %row.run, attempt = row.attempt, "there is no open attempt to close");
+                return Some(Closed::AlreadyClosed);
             }
             Err(error) => {
                 tracing::error!(run_id = %row.run, attempt = row.attempt, %error, "an attempt's end cannot be recorded yet");
@@ -340,7 +368,7 @@ async fn write(context: &Context, row: CloseAttempt) -> bool {
         }
         tokio::select! {
             () = context.clock.sleep(RECORD_AGAIN) => {}
-            () = context.abort.cancelled() => return false,
+            () = context.abort.cancelled() => return None,
         }
     }
 }
@@ -411,18 +439,28 @@ fn jitter(run: &Run) -> f64 {
     f64::from(draw) / (f64::from(u32::MAX) + 1.0)
 }
 
+/// One line for each attempt. A run that ends badly is a warning; an error is only what is wrong with
+/// the daemon.
 fn log(run: &Run, permit: &Permit, record: &CallRecord, after: After) {
-    tracing::info!(
-        job = %run.job.name,
-        run_id = %run.id,
-        attempt = run.attempts,
-        trace_id = record.trace_id.as_deref().unwrap_or("-"),
-        workspace = %permit.workspace.name,
-        func_id = %run.job.func_id,
-        outcome = record.outcome.as_str(),
-        state = after.state.as_str(),
-        reason = after.reason.map_or("-", |reason| reason.as_str()),
-        took_ms = u64::try_from(record.took.as_millis()).unwrap_or(u64::MAX),
-        "{}", record.decided_by
-    );
+    macro_rules! line {
+        ($level:ident) => {
+            tracing::$level!(
+                job = %run.job.name,
+                run_id = %run.id,
+                attempt = run.attempts,
+                trace_id = record.trace_id.as_deref().unwrap_or("-"),
+                workspace = %permit.workspace.name,
+                func_id = %run.job.func_id,
+                outcome = record.outcome.as_str(),
+                state = after.state.as_str(),
+                reason = after.reason.map_or("-", |reason| reason.as_str()),
+                took_ms = u64::try_from(record.took.as_millis()).unwrap_or(u64::MAX),
+                "{}", record.decided_by
+            )
+        };
+    }
+    match after.state {
+        RunState::Failed | RunState::Unknown => line!(warn),
+        _ => line!(info),
+    }
 }

@@ -22,14 +22,17 @@ mod execute;
 mod given;
 mod jobset;
 mod lines;
+mod news;
 mod overlap;
 mod pause;
 mod pauses;
 mod permits;
 mod plan;
+mod prepare;
 mod recover;
 mod reload;
 mod replay;
+mod rewind;
 mod run;
 mod siblings;
 mod status;
@@ -50,7 +53,7 @@ use crate::clock::Clock;
 use crate::domain::job::{DefinitionHash, Job, JobName};
 use crate::domain::run::{Reason, RunId};
 use crate::guance::{Client, ClientError};
-use crate::store::{Backfill, Gap, GapCause, Ledger, StoreError};
+use crate::store::{Act, Backfill, Gap, GapCause, Ledger, StoreError};
 
 use clockwatch::ClockWatch;
 use cut::Cut;
@@ -65,8 +68,9 @@ pub use cancel::Cancelled;
 pub use command::{Command, CommandError, Reply};
 pub use driver::{Driver, Poke};
 pub use jobset::JobSet;
-pub use pause::{PauseAnswer, PauseOrder, Selection};
+pub use pause::{PauseAnswer, PauseOrder, ResumeOrder, Selection};
 pub use reload::Difference;
+pub use rewind::ClockDoubt;
 pub use status::{PausedJob, RunningBackfill, Status};
 pub use trigger::{Started, TriggerOrder};
 
@@ -100,6 +104,10 @@ pub struct Engine {
     lines: Lines,
     permits: Permits,
     watch: ClockWatch,
+    /// Since which monotonic instant the wall clock lies behind what is planned.
+    behind_since: Option<Duration>,
+    /// Events that are to be written.
+    news: Vec<Act>,
     ids: RunIds,
     /// The ledger failed since the last planning.
     outage: bool,
@@ -116,7 +124,7 @@ pub struct Engine {
 #[derive(Debug)]
 struct Calls {
     tasks: TaskTracker,
-    /// Set when the drain's time is over.
+    /// Set when a stop waits no longer.
     abort: CancellationToken,
     /// For each call, what cuts it alone off.
     cuts: HashMap<RunId, Cut>,
@@ -144,6 +152,8 @@ pub struct Step {
     pub in_flight: usize,
     /// Runs that wait.
     pub waiting: usize,
+    /// What is wrong with the wall clock.
+    pub doubt: Option<ClockDoubt>,
 }
 
 impl Engine {
@@ -165,17 +175,23 @@ impl Engine {
             // While it fails the step does, and nothing else is tried.
             self.ledger.probe().await?;
         }
+        let doubted = self.watch.look(now, self.clock.monotonic());
+        self.tell_news(now).await?;
         // By a clock that may be wrong nothing is planned, woken, opened or ended: most of that
         // could not be taken back when it is put right.
-        if let Some(left) = self.watch.look(now, self.clock.monotonic()) {
+        if let Some(left) = doubted {
             return Ok(self.rest([run::later(now, left)]));
         }
+        let rewind_at = self.rewind_if_behind(now).await?;
         self.lines.wake(now);
         self.end_stray(now).await?;
         self.end_expired(now).await?;
         let planned = [self.plan_due(now).await?, self.plan_late(now).await?];
+        // What was planned late may be of before a pause that goes on.
+        self.end_stray(now).await?;
         self.order_queues(now).await?;
         let wakes = [
+            rewind_at,
             self.plan_backfills(now).await?,
             self.admit(now).await?,
             self.timetable.next(),
@@ -191,6 +207,7 @@ impl Engine {
             wake: wakes.into_iter().min(),
             in_flight,
             waiting: self.lines.len().saturating_sub(in_flight),
+            doubt: self.clock_doubt(),
         }
     }
 
@@ -214,22 +231,26 @@ impl Engine {
         }
     }
 
-    /// Stops: no new calls; waits up to `drain` for those under way, then cuts them off, which their
-    /// attempts say. Runs that wait stay `waiting` for the next start.
-    pub async fn stop(&mut self, drain: Duration) {
+    /// Stops: no new calls; waits until `patience` ends for those under way, then cuts them off, which
+    /// their attempts say. Runs that wait stay `waiting` for the next start.
+    pub async fn stop(&mut self, patience: impl Future<Output = ()>) {
         self.calls.tasks.close();
-        if tokio::time::timeout(drain, self.calls.tasks.wait())
-            .await
-            .is_err()
-        {
-            tracing::warn!(
-                in_flight = self.permits.in_flight(),
-                "the drain's time is over, calls are cut off"
-            );
-            self.calls.abort.cancel();
-            self.calls.tasks.wait().await;
+        tokio::select! {
+            biased;
+            () = self.calls.tasks.wait() => {}
+            () = patience => {
+                tracing::warn!(
+                    in_flight = self.calls.tasks.len(),
+                    "calls under way are cut off"
+                );
+                self.calls.abort.cancel();
+                self.calls.tasks.wait().await;
+            }
         }
         self.take_in_ended();
+        if let Err(error) = self.tell_news(self.clock.now()).await {
+            tracing::warn!(%error, "the last events cannot be recorded");
+        }
     }
 
     /// The job that a definition's hash stands for: the loaded one, or one of the past.

@@ -34,6 +34,15 @@ pub struct PauseOrder {
     pub until: Option<Timestamp>,
 }
 
+/// What `resume` does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResumeOrder {
+    /// Which jobs.
+    pub jobs: Selection,
+    /// Why, in the person's words.
+    pub reason: Option<String>,
+}
+
 /// What `pause` or `resume` did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PauseAnswer {
@@ -55,10 +64,7 @@ impl Engine {
         actor: &str,
     ) -> Result<PauseAnswer, CommandError> {
         let jobs = self.selected(&order.jobs)?;
-        let redactor = self.redactor();
-        let reason = order
-            .reason
-            .map(|reason| redactor.redact(&reason).into_owned());
+        let reason = self.redacted(order.reason);
         let now = self.instant_of_command().await?;
         if order.until.is_some_and(|until| until <= now) {
             return Err(CommandError::Invalid(format!(
@@ -114,11 +120,12 @@ impl Engine {
 
     pub(super) async fn resume(
         &mut self,
-        selection: &Selection,
+        order: ResumeOrder,
         actor: &str,
     ) -> Result<PauseAnswer, CommandError> {
+        let reason = self.redacted(order.reason);
         let now = self.instant_of_command().await?;
-        let selected = match selection {
+        let selected = match &order.jobs {
             // A job may be gone from the configuration with its pause still there.
             Selection::Job(job) if self.pauses.current(job, now).is_some() => vec![job.clone()],
             selection => self.selected(selection)?,
@@ -130,7 +137,7 @@ impl Engine {
             self.ledger
                 .order(Order {
                     resumed: jobs.clone(),
-                    acts: acts(now, "resume", actor, &jobs, &json!({})),
+                    acts: acts(now, "resume", actor, &jobs, &json!({ "reason": reason })),
                     ..Order::nothing(now)
                 })
                 .await?;
@@ -138,13 +145,24 @@ impl Engine {
         for job in &jobs {
             self.pauses.end(job, now);
         }
-        tracing::info!(jobs = jobs.len(), actor, "resumed");
+        tracing::info!(
+            jobs = jobs.len(),
+            actor,
+            reason = reason.as_deref().unwrap_or("-"),
+            "resumed"
+        );
         Ok(PauseAnswer {
             in_flight: self.in_flight_of(&jobs),
             ended_runs: 0,
             jobs,
             already,
         })
+    }
+
+    /// A person's words, without a secret that may have slipped into them.
+    fn redacted(&self, reason: Option<String>) -> Option<String> {
+        let redactor = self.redactor();
+        reason.map(|reason| redactor.redact(&reason).into_owned())
     }
 
     fn selected(&self, selection: &Selection) -> Result<Vec<JobName>, CommandError> {

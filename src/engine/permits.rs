@@ -21,6 +21,8 @@ pub(super) struct Permit {
     pub(super) workspace: Arc<Workspace>,
     pub(super) origin: Arc<str>,
     pub(super) key: ApiKey,
+    /// Of a probe of a held key: since when the key was held before it.
+    probes: Option<Duration>,
 }
 
 /// Why no permit is given, and when to ask again; `None`: when a call ends.
@@ -35,6 +37,8 @@ pub(super) enum Refusal {
 /// How a permit comes back.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Returned {
+    /// There was no attempt: it is as if the permit had never been taken.
+    Unopened,
     /// Nothing was sent.
     Unsent,
     /// The slot is held from this instant on: the request's writing, or the attempt's closing.
@@ -128,30 +132,35 @@ impl Permits {
         }
     }
 
-    /// The server called the key invalid.
-    pub(super) fn hold_key(&mut self, origin: &Arc<str>, key: &KeyId, since: Duration) {
-        if let Some(key) = self.keys.get_mut(&(origin.clone(), key.clone())) {
-            key.held_since = Some(since);
-            key.probing = false;
-        }
+    /// The server called the key invalid; answers whether that is new.
+    pub(super) fn hold_key(&mut self, origin: &Arc<str>, key: &KeyId, since: Duration) -> bool {
+        self.keys
+            .get_mut(&(origin.clone(), key.clone()))
+            .is_some_and(|key| {
+                key.probing = false;
+                key.held_since.replace(since).is_none()
+            })
     }
 
     /// The server took the key; answers whether it was held.
     pub(super) fn free_key(&mut self, origin: &Arc<str>, key: &KeyId) -> bool {
         self.keys
             .get_mut(&(origin.clone(), key.clone()))
-            .is_some_and(|key| {
-                key.probing = false;
-                key.held_since.take().is_some()
-            })
+            .and_then(KeyPermits::free)
+            .is_some()
     }
 
-    /// A reload frees every key.
-    pub(super) fn free_all_keys(&mut self) {
-        for key in self.keys.values_mut() {
-            key.held_since = None;
-            key.probing = false;
+    /// A reload frees every key; answers those that were held, each with a workspace that uses it.
+    pub(super) fn free_all_keys(&mut self) -> Vec<(WorkspaceName, KeyId)> {
+        let mut freed = Vec::new();
+        for (name, workspace) in &self.workspaces {
+            for key in &workspace.keys {
+                let place = (workspace.origin.clone(), key.id.clone());
+                let held = self.keys.get_mut(&place).and_then(KeyPermits::free);
+                freed.extend(held.map(|_| (name.clone(), key.id.clone())));
+            }
         }
+        freed
     }
 
     /// Takes a permit for a call of the workspace, with the key that is best used now.
@@ -176,8 +185,9 @@ impl Permits {
         else {
             return Err(Refusal::NoWorkspace);
         };
-        if key.held_since.is_some() {
-            // The next probe is due ten minutes after this one, whatever becomes of it.
+        let probes = key.held_since;
+        if probes.is_some() {
+            // The next probe is due ten minutes after this one, whatever the server makes of it.
             key.held_since = Some(now);
             key.probing = true;
         }
@@ -188,6 +198,7 @@ impl Permits {
             workspace: workspace.workspace.clone(),
             origin: workspace.origin.clone(),
             key: chosen,
+            probes,
         })
     }
 
@@ -202,6 +213,11 @@ impl Permits {
             settle(&mut workspace.window, returned);
         }
         if let Some(key) = key {
+            // A reload may have freed the key meanwhile.
+            let untried = matches!(returned, Returned::Unopened) && key.held_since.is_some();
+            if let Some(since) = permit.probes.filter(|_| untried) {
+                key.held_since = Some(since);
+            }
             key.probing = false;
             settle(&mut key.window, returned);
         }
@@ -229,6 +245,12 @@ impl Permits {
 }
 
 impl KeyPermits {
+    /// Answers since when it was held.
+    fn free(&mut self) -> Option<Duration> {
+        self.probing = false;
+        self.held_since.take()
+    }
+
     fn new(limit: Option<NonZeroU32>) -> Self {
         Self {
             window: Window::new(limit),
@@ -240,7 +262,7 @@ impl KeyPermits {
 
 fn settle(window: &mut Window, returned: Returned) {
     match returned {
-        Returned::Unsent => window.release(),
+        Returned::Unopened | Returned::Unsent => window.release(),
         Returned::Sent(since) => window.close(since),
     }
 }

@@ -5,13 +5,13 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::clockwatch::ClockWatch;
-use super::execute::{self, judge};
+use super::execute;
 use super::given;
 use super::lines::Lines;
 use super::pauses::Pauses;
@@ -20,18 +20,14 @@ use super::plan::{gap, split};
 use super::run::Run;
 use super::timetable::Timetable;
 use super::versions::{self, Change};
-use super::{Calls, Engine, EngineError, JobSet, RunIds};
+use super::{Calls, ClockDoubt, Engine, EngineError, JobSet, RunIds};
 use crate::clock::Clock;
 use crate::config::definition;
-use crate::domain::attempt::CallRecord;
 use crate::domain::job::{Job, JobName};
-use crate::domain::outcome::Outcome;
 use crate::domain::quota::HOLD;
 use crate::domain::run::Reason;
 use crate::guance::Client;
-use crate::store::{
-    CloseAttempt, Event, Gap, GapCause, Ledger, LoadedVersion, Plan, StoreError, UnfinishedRun,
-};
+use crate::store::{Event, Gap, GapCause, Ledger, LoadedVersion, Plan, StoreError, UnfinishedRun};
 
 impl Engine {
     /// Makes an engine from a ledger and a configuration: closes what the last daemon left open,
@@ -73,6 +69,8 @@ impl Engine {
             lines: Lines::default(),
             permits: Permits::default(),
             watch: ClockWatch::new(now, monotonic),
+            behind_since: None,
+            news: Vec::new(),
             ids: RunIds::default(),
             outage: false,
             late_cause: None,
@@ -131,7 +129,7 @@ impl Engine {
 
     async fn close_interrupted(
         &self,
-        mut run: Run,
+        run: Run,
         attempt: u32,
         now: Timestamp,
     ) -> Result<Run, StoreError> {
@@ -146,44 +144,27 @@ impl Engine {
                 "the daemon died with the call under way",
             )
         };
-        let record = CallRecord::without_reply(Outcome::Unknown, Some(reason), words);
-        run.attempts = attempt;
-        let mut after = judge(&run, &record, now);
-        if run.cancelled {
-            run.unknown = Some(reason);
-            after = execute::cancelled(&run, after);
-        }
-        tracing::warn!(job = %run.job.name, run_id = %run.id, attempt, state = after.state.as_str(), "the daemon died with this call under way");
-        let close = CloseAttempt {
-            run: run.id,
-            attempt,
-            at: now,
-            written_at: None,
-            call: record,
-            after,
-        };
+        let (run, close) =
+            execute::interrupted(&run, attempt, (reason, words), now, self.clock.uptime());
+        tracing::warn!(job = %run.job.name, run_id = %run.id, attempt, state = run.state.as_str(), "the daemon died with this call under way");
         self.ledger.close_attempt(close).await?;
-        run.state = after.state;
-        run.reason = after.reason;
-        run.not_before = after.not_before;
-        run.last_outcome = Some(Outcome::Unknown);
-        run.last_finished = Some(now);
-        run.unknown = Some(Reason::DaemonDied);
         Ok(run)
     }
 
     /// The quota's windows and the held keys, as the ledger remembers them.
     async fn take_up_quota(&mut self, now: Timestamp) -> Result<(), StoreError> {
         let monotonic = self.clock.monotonic();
-        let hold = SignedDuration::try_from(HOLD).unwrap_or(SignedDuration::ZERO);
-        let since = now.checked_sub(hold).unwrap_or(Timestamp::MIN);
         let on_this_clock = |at: Timestamp| {
             // A wall clock set back since makes it young: held longer than needed, never shorter.
             let age = Duration::try_from(now.duration_since(at)).unwrap_or_default();
             monotonic.saturating_sub(age)
         };
-        for hold in self.ledger.reader().holds(since).await? {
-            let at = on_this_clock(hold.since);
+        let reader = self.ledger.reader().clone();
+        for hold in reader.holds(HOLD, now, self.clock.uptime()).await? {
+            let at = match hold.age {
+                Some(age) => monotonic.saturating_sub(age),
+                None => on_this_clock(hold.since),
+            };
             self.permits
                 .hold(&hold.workspace, &hold.origin, &hold.key, at);
         }
@@ -207,10 +188,10 @@ impl Engine {
         let changes = versions::changes(&loaded, &self.jobs, parse);
         // A wall clock set back since the last daemon: its instants are planned already.
         if cursor > now {
-            tracing::warn!(planned_through = %cursor, %now, "the ledger is planned further than the clock shows; nothing fires before that instant (is the clock right?)");
+            tracing::warn!(planned_through = %cursor, %now, "{}", ClockDoubt::Behind.explain());
         }
         let now = now.max(cursor);
-        let opened = self.open_past(&loaded, &changes, cursor, now, &parse);
+        let (opened, joined) = self.open_past(&loaded, &changes, cursor, now, &parse);
         let closed = versions::closed_gaps(&self.gaps, &changes);
         let rows = changes
             .iter()
@@ -228,11 +209,13 @@ impl Engine {
         };
         let plan = Plan {
             opened: opened.iter().chain(&closed).cloned().collect(),
+            advanced: joined.iter().map(finished).collect(),
             versions: rows.collect(),
             events: vec![start],
             ..Plan::nothing(now, now)
         };
         self.ledger.plan(plan).await?;
+        self.gaps.retain(|gap| !joined.contains(gap));
         self.close_gaps(&changes);
         self.queue_gaps(opened);
         self.planned_through = now;
@@ -240,7 +223,10 @@ impl Engine {
         Ok(())
     }
 
-    /// The spans between the cursor and now that hold ticks.
+    /// The spans between the cursor and now that hold ticks, and those of the last start that they
+    /// go on from and take in: nothing fired in between, so it is one outage, of which `catchup`
+    /// lets run what it would of one. Else a daemon that dies while it starts would catch up anew
+    /// with each try.
     fn open_past(
         &self,
         loaded: &[LoadedVersion],
@@ -248,8 +234,9 @@ impl Engine {
         cursor: Timestamp,
         now: Timestamp,
         parse: &impl Fn(&LoadedVersion) -> Option<crate::domain::job::Job>,
-    ) -> Vec<Gap> {
+    ) -> (Vec<Gap>, Vec<Gap>) {
         let mut opened = Vec::new();
+        let mut joined = Vec::new();
         for version in loaded {
             let from = cursor.max(version.from);
             let superseded = versions::closes_the_past_of(changes, &version.job);
@@ -266,7 +253,7 @@ impl Engine {
                     .next_after(from)
                     .is_some_and(|tick| tick.at <= now);
             if has_ticks {
-                let whole = Gap {
+                let mut whole = Gap {
                     definition_hash: if superseded {
                         version.definition_hash.clone()
                     } else {
@@ -275,10 +262,33 @@ impl Engine {
                     superseded,
                     ..gap(&job, from, now, GapCause::DaemonDown)
                 };
+                if let Some(before) = self.gaps.iter().find(|gap| is_continued(&job, gap, &whole)) {
+                    whole.from = before.from;
+                    joined.push(before.clone());
+                }
                 opened.extend(split(&job, whole));
             }
         }
-        opened
+        (opened, joined)
+    }
+}
+
+/// Whether the job's span goes on from this one, with no tick between the two, and is planned like it.
+fn is_continued(job: &Job, gap: &Gap, next: &Gap) -> bool {
+    let like_it = Gap {
+        from: gap.from,
+        until: gap.until,
+        ..next.clone()
+    };
+    let between = job.schedule.next_after(gap.until);
+    *gap == like_it && gap.until <= next.from && between.is_none_or(|tick| tick.at > next.from)
+}
+
+/// The span with nothing left to plan.
+fn finished(gap: &Gap) -> Gap {
+    Gap {
+        from: gap.until,
+        ..gap.clone()
     }
 }
 

@@ -9,8 +9,14 @@ use super::timetable::Timetable;
 use super::versions::{self, Change};
 use super::{Engine, EngineError, JobSet};
 use crate::config::definition;
+use crate::domain::attempt::head;
 use crate::domain::job::JobName;
 use crate::store::{Event, LoadedVersion, Plan, StoreError};
+
+/// How much of a refusal is kept with its event: the log has all of it.
+const FAULTS_KEPT: usize = 5;
+/// In bytes.
+const FAULT_LENGTH: usize = 512;
 
 /// What a reload changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,26 +36,46 @@ impl Difference {
     }
 }
 
+/// Who has it reload, and what of the configuration stays as it was.
+#[derive(Clone, Copy, Debug)]
+struct By<'a> {
+    actor: &'a str,
+    at_next_start: &'a [&'a str],
+}
+
 impl Engine {
     /// Takes over a validated configuration. Everything up to now is planned by the old definitions
     /// first; calls under way finish on theirs, and waiting runs keep theirs. Held keys are freed. What
-    /// no longer runs, the next step ends.
+    /// no longer runs, the next step ends. `at_next_start` names keys of the configuration that have
+    /// changed to no effect, for the event.
     ///
     /// # Errors
     /// Where the ledger or the client fails; the old configuration then stays.
-    pub async fn reload(&mut self, next: JobSet, actor: &str) -> Result<Difference, EngineError> {
+    pub async fn reload(
+        &mut self,
+        next: JobSet,
+        actor: &str,
+        at_next_start: &[&str],
+    ) -> Result<Difference, EngineError> {
         let client = Arc::new(self.client.renewed(&next.workspaces)?);
         self.take_in_ended();
         // One instant for all of it, though the writing takes its time: ticks up to it are the old
         // definitions', ticks after it the new ones'.
         let now = self.believed_now().max(self.planned_through);
         while self.plan_due(now).await?.is_some() {}
-        let difference = self.write_versions(&next, now, actor).await?;
+        let by = By {
+            actor,
+            at_next_start,
+        };
+        let difference = self.write_versions(&next, now, by).await?;
         self.client = client;
         self.jobs = Arc::new(next);
+        // Before those that are no longer used are forgotten.
+        for (workspace, key) in self.permits.free_all_keys() {
+            self.note_freed(&workspace, &key, "a reload");
+        }
         self.permits.configure(&self.jobs);
         self.lines.configure(self.jobs.clone());
-        self.permits.free_all_keys();
         self.timetable = Timetable::new(self.jobs.jobs.values(), now);
         self.stray = true;
         Ok(difference)
@@ -69,16 +95,29 @@ impl Engine {
         self.watch.believed(now)
     }
 
-    /// Records that a configuration was refused; the running one stays.
+    /// Records that a configuration was refused, and the first of what is wrong with it; the running one
+    /// stays.
     ///
     /// # Errors
     /// Where the ledger fails.
-    pub async fn record_refused_reload(&self, actor: &str) -> Result<(), StoreError> {
+    pub async fn record_refused_reload(
+        &self,
+        actor: &str,
+        faults: &[String],
+        omitted: usize,
+    ) -> Result<(), StoreError> {
+        let redactor = self.redactor();
+        let first: Vec<String> = faults
+            .iter()
+            .take(FAULTS_KEPT)
+            .map(|fault| head(&redactor.redact(fault), FAULT_LENGTH).to_owned())
+            .collect();
+        let errors = faults.len() + omitted;
         let event = Event {
             at: self.clock.now(),
             kind: "reload_failed",
             actor: actor.to_owned(),
-            detail: "{}".to_owned(),
+            detail: serde_json::json!({ "errors": errors, "first": first }).to_string(),
         };
         self.ledger.record(event).await
     }
@@ -87,7 +126,7 @@ impl Engine {
         &mut self,
         next: &JobSet,
         now: Timestamp,
-        actor: &str,
+        by: By<'_>,
     ) -> Result<Difference, StoreError> {
         let loaded = self.ledger.reader().loaded_versions().await?;
         let parse = |version: &LoadedVersion| definition::read(&version.definition).ok();
@@ -102,7 +141,7 @@ impl Engine {
         let plan = Plan {
             opened: versions::closed_gaps(&self.gaps, &changes),
             versions: rows.collect(),
-            events: vec![event(now, next, &words, actor)],
+            events: vec![event(now, next, &words, by)],
             ..Plan::nothing(now, now)
         };
         self.ledger.plan(plan).await?;
@@ -123,17 +162,20 @@ fn event(
     at: Timestamp,
     next: &JobSet,
     changes: &BTreeMap<JobName, &'static str>,
-    actor: &str,
+    by: By<'_>,
 ) -> Event {
     let changes: BTreeMap<&str, &str> = changes
         .iter()
         .map(|(name, word)| (name.as_str(), *word))
         .collect();
-    let detail = serde_json::json!({ "jobs": next.jobs.len(), "changes": changes });
+    let mut detail = serde_json::json!({ "jobs": next.jobs.len(), "changes": changes });
+    if !by.at_next_start.is_empty() {
+        detail["at_next_start"] = by.at_next_start.into();
+    }
     Event {
         at,
         kind: "reload",
-        actor: actor.to_owned(),
+        actor: by.actor.to_owned(),
         detail: detail.to_string(),
     }
 }

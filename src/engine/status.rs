@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::Engine;
+use super::{ClockDoubt, Engine};
 use crate::domain::job::JobName;
 use crate::domain::run::RunState;
 use crate::domain::workspace::WorkspaceName;
@@ -36,6 +36,8 @@ pub struct Status {
     pub held: Vec<WorkspaceName>,
     /// Backfills that have not ended.
     pub backfills: Vec<RunningBackfill>,
+    /// What is wrong with the wall clock.
+    pub clock_doubt: Option<ClockDoubt>,
     /// The ledger failed in the last step: nothing is fired.
     pub is_ledger_failing: bool,
 }
@@ -106,6 +108,7 @@ impl Engine {
                 .cloned()
                 .collect(),
             backfills: backfills.collect(),
+            clock_doubt: self.clock_doubt(),
             is_ledger_failing: self.outage,
         }
     }

@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::body::{NotedBody, Progress};
+use super::connect::Route;
 use super::exchange::{End, Received, SMALL, exchange};
 use super::judge::{Timing, record};
 use super::one_thread::OneThread;
@@ -73,6 +74,7 @@ impl fmt::Debug for Http {
 
 struct Remote {
     http: reqwest::Client,
+    route: Route,
     url: Url,
     max_reply: usize,
 }
@@ -138,6 +140,16 @@ struct Transport {
     plain: bool,
 }
 
+impl Transport {
+    fn route(&self) -> Route {
+        Route {
+            by_proxy: self.proxy.is_some(),
+            is_plain: self.plain,
+            has_ca_file: self.ca_file.is_some(),
+        }
+    }
+}
+
 /// One call, ready to be made.
 #[derive(Clone, Debug)]
 pub struct Call {
@@ -167,6 +179,7 @@ impl Client {
                 proxy: workspace.proxy.clone(),
                 plain: url.scheme() == "http",
             };
+            let route = transport.route();
             let http = match transports.get(&transport) {
                 Some(http) => http.clone(),
                 None => {
@@ -177,6 +190,7 @@ impl Client {
             };
             let remote = Remote {
                 http,
+                route,
                 url,
                 max_reply: workspace.max_reply,
             };
@@ -232,6 +246,7 @@ impl Http {
             Ok((remote, prepared)) => {
                 let whole = exchange(
                     &remote.http,
+                    remote.route,
                     prepared,
                     remote.max_reply,
                     &self.large,

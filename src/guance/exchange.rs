@@ -10,6 +10,8 @@ use reqwest::header::{DATE, HeaderMap, LOCATION, RETRY_AFTER};
 use reqwest::{Client, Request, Response, Url};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::connect::{Route, causes};
+
 /// A reply longer than this waits for one of the few places for large ones.
 pub(super) const SMALL: usize = 64 * 1024;
 
@@ -47,6 +49,7 @@ pub(super) enum End {
 /// Sends `request` and takes in the reply.
 pub(super) async fn exchange(
     http: &Client,
+    route: Route,
     request: Request,
     max_reply: usize,
     large: &Arc<Semaphore>,
@@ -55,12 +58,13 @@ pub(super) async fn exchange(
     let response = match http.execute(request).await {
         Ok(response) => response,
         Err(error) => {
-            let doing = if error.is_connect() {
-                "cannot connect"
-            } else {
-                "the connection failed before a reply"
-            };
-            return End::Lost(format!("{doing}: {}", root_cause(&error)));
+            return End::Lost(match error.is_connect() {
+                true => route.failure(&error),
+                false => format!(
+                    "the connection failed before a reply: {}",
+                    root_cause(&error)
+                ),
+            });
         }
     };
     let status = response.status();
@@ -128,19 +132,13 @@ fn make_room(body: &mut Vec<u8>, more: usize, limit: usize) {
 /// was broken off, and so was a connection: neither is a reply.
 fn is_bad_encoding(error: &reqwest::Error) -> bool {
     let mut refused = false;
-    let mut cause: Option<&(dyn Error + 'static)> = error.source();
-    while let Some(error) = cause {
-        if error.is::<hyper::Error>() {
+    for cause in causes(error) {
+        if cause.is::<hyper::Error>() {
             return false;
         }
-        cause = match error.downcast_ref::<io::Error>() {
-            Some(error) => {
-                refused |= error.kind() != io::ErrorKind::UnexpectedEof;
-                // an io::Error hides the error it wraps from `source`
-                error.get_ref().map(|inner| inner as &(dyn Error + 'static))
-            }
-            None => error.source(),
-        };
+        if let Some(error) = cause.downcast_ref::<io::Error>() {
+            refused |= error.kind() != io::ErrorKind::UnexpectedEof;
+        }
     }
     refused
 }

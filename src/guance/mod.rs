@@ -15,6 +15,7 @@
 
 mod body;
 mod client;
+mod connect;
 mod exchange;
 mod json;
 mod judge;

@@ -1,20 +1,20 @@
 //! What `audit verify` reads: the whole ledger, in the order in which it can be joined.
 //!
 //! All reads happen in one transaction of a read-only connection, so that a daemon that goes on
-//! planning cannot look like a hole. Nothing is held in memory but a batch of definitions and the
-//! run at hand. Words that are not in the contract's sets are handed on ([`Word::Foreign`]) and
+//! planning cannot look like a hole. Nothing is held in memory but a batch of definitions and a part of
+//! the runs. Words that are not in the contract's sets are handed on ([`Word::Foreign`]) and
 //! not refused: the auditor is there to name them.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use futures_util::StreamExt;
-use futures_util::stream::BoxStream;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteRow};
 use sqlx::{ConnectOptions, Row, SqliteConnection};
 
-use crate::domain::outcome::Outcome;
-use crate::domain::run::{Reason, RunState, Trigger};
+mod runs;
+
+pub use runs::{AuditedAttempt, AuditedRun, AuditedRuns};
 
 /// No name of a job sorts after it.
 const END_OF_NAMES: &str = "\u{10FFFF}";
@@ -37,6 +37,14 @@ pub enum ReadError {
         table: &'static str,
         /// What SQLite says.
         source: sqlx::Error,
+    },
+    /// What it answers with is not what was asked for.
+    #[error("cannot understand the rows of the ledger's table `{table}`")]
+    Rows {
+        /// The table.
+        table: &'static str,
+        /// What is wrong with them.
+        source: serde_json::Error,
     },
 }
 
@@ -77,6 +85,8 @@ pub struct JobHistory {
     pub gaps: Vec<(i64, i64)>,
     /// Its rows of `pauses`, by their beginning: spans (from, end] in which ticks are skipped.
     pub pauses: Vec<(i64, Option<i64>)>,
+    /// Its rows of `backfills`.
+    pub backfills: Vec<AuditedBackfill>,
 }
 
 /// A row of `jobs`.
@@ -105,46 +115,25 @@ pub struct Version {
     pub until_us: Option<i64>,
 }
 
-/// A row of `runs` with its attempts.
+/// A row of `backfills`. Instants are microseconds since the epoch.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AuditedRun {
+pub struct AuditedBackfill {
     /// Its identity.
     pub id: String,
-    /// Whose.
-    pub job: String,
-    /// What started it.
-    pub trigger: Word<Trigger>,
-    /// Its tick, in microseconds since the epoch.
-    pub scheduled_us: i64,
-    /// When it should start, in microseconds since the epoch.
-    pub due_us: i64,
-    /// Where it stands.
-    pub state: Word<RunState>,
-    /// Why.
-    pub reason: Option<Word<Reason>>,
-    /// The definition it was planned with.
+    /// The definition whose ticks it runs.
     pub definition_hash: String,
-    /// Attempts opened, by the run's own count.
-    pub attempts: i64,
-    /// Those that were not throttled, by the run's own count.
-    pub counted: i64,
-    /// The rows of `attempts`, by number.
-    pub rows: Vec<AuditedAttempt>,
-}
-
-/// A row of `attempts`, without its bodies.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AuditedAttempt {
-    /// Its number.
-    pub attempt: i64,
-    /// What became of it; `None` while it is open.
-    pub outcome: Option<Word<Outcome>>,
-    /// Why an `unknown` is one.
-    pub unknown_reason: Option<Word<Reason>>,
-    /// Whether it has an end.
-    pub finished: bool,
-    /// Whether the request is there.
-    pub has_request: bool,
+    /// The range's first instant.
+    pub from_us: i64,
+    /// Its last.
+    pub until_us: i64,
+    /// Whether ticks are run again that have a success.
+    pub every: bool,
+    /// Up to where its ticks have been looked at.
+    pub planned_us: i64,
+    /// When it was ordered.
+    pub ordered_us: i64,
+    /// Whether it came to its end.
+    pub is_done: bool,
 }
 
 /// An attempt whose run is not there.
@@ -176,8 +165,6 @@ impl AuditReader {
         let mut connection = SqliteConnectOptions::new()
             .filename(path)
             .read_only(true)
-            // Rows cross a thread one by one; the default of 50 makes the reader wait for each.
-            .row_buffer_size(1024)
             .connect()
             .await
             .map_err(opening)?;
@@ -201,13 +188,37 @@ impl AuditReader {
             .map_err(reading("events"))
     }
 
-    /// Up to `limit` names of jobs from `first` on, in order, from all tables but `runs`.
+    /// How many spans of the past are still to be planned.
+    pub async fn unplanned_spans(&mut self) -> Result<u64, ReadError> {
+        let spans: i64 = sqlx::query_scalar("SELECT count(*) FROM gaps")
+            .fetch_one(&mut self.connection)
+            .await
+            .map_err(reading("gaps"))?;
+        Ok(spans.unsigned_abs())
+    }
+
+    /// The instants of the daemon's starts, ascending, in microseconds since the epoch.
+    pub async fn starts(&mut self) -> Result<Vec<i64>, ReadError> {
+        sqlx::query_scalar("SELECT at_us FROM events WHERE kind = 'start' ORDER BY at_us")
+            .fetch_all(&mut self.connection)
+            .await
+            .map_err(reading("events"))
+    }
+
+    /// Up to `limit` names of jobs from `first` on, in order, from all tables.
     pub async fn names(&mut self, first: &str, limit: u32) -> Result<Vec<String>, ReadError> {
+        // The names among the runs are leapt through: one look into the index for each.
         sqlx::query_scalar(
-            "SELECT name FROM jobs WHERE name >= $1
+            "WITH RECURSIVE run_job (job) AS (
+                 SELECT min(job) FROM runs WHERE job >= $1
+                 UNION ALL SELECT (SELECT min(job) FROM runs WHERE job > run_job.job) FROM run_job
+                 WHERE run_job.job IS NOT NULL)
+             SELECT job FROM run_job WHERE job IS NOT NULL
+             UNION SELECT name FROM jobs WHERE name >= $1
              UNION SELECT job FROM job_versions WHERE job >= $1
              UNION SELECT job FROM gaps WHERE job >= $1
              UNION SELECT job FROM pauses WHERE job >= $1
+             UNION SELECT job FROM backfills WHERE job >= $1
              ORDER BY 1 LIMIT $2",
         )
         .bind(first)
@@ -217,12 +228,13 @@ impl AuditReader {
         .map_err(reading("jobs"))
     }
 
-    /// The histories of the jobs whose names lie in `[first, end)`, by name. No `end`: all.
+    /// The histories of the jobs whose names lie in `[first, end)`, by name, but those of which only
+    /// `runs` has heard. No `end`: all.
     pub async fn histories(
         &mut self,
         first: &str,
         end: Option<&str>,
-    ) -> Result<Vec<JobHistory>, ReadError> {
+    ) -> Result<BTreeMap<String, JobHistory>, ReadError> {
         let end = end.unwrap_or(END_OF_NAMES);
         let cursors = sqlx::query(
             "SELECT name, definition_hash, loaded FROM jobs
@@ -240,6 +252,11 @@ impl AuditReader {
             "SELECT job, from_us, CASE WHEN until_us IS NULL THEN resumed_us WHEN resumed_us IS NULL THEN until_us
                     ELSE min(until_us, resumed_us) END
              FROM pauses WHERE job >= $1 AND job < $2 ORDER BY job, from_us",
+        );
+        let backfills = sqlx::query(
+            "SELECT job, id, definition_hash, from_us, until_us, every, planned_us, ordered_us,
+                    coalesce(ending = 'done', 0)
+             FROM backfills WHERE job >= $1 AND job < $2 ORDER BY job, from_us, id",
         );
         let mut histories = Histories::default();
         let (planned_us, reached_us) = self.reach().await?;
@@ -262,7 +279,11 @@ impl AuditReader {
         for row in rows.await.map_err(reading("pauses"))? {
             histories.pause(&row).map_err(reading("pauses"))?;
         }
-        Ok(histories.0.into_values().collect())
+        let rows = backfills.bind(first).bind(end).fetch_all(&mut *connection);
+        for row in rows.await.map_err(reading("backfills"))? {
+            histories.backfill(&row).map_err(reading("backfills"))?;
+        }
+        Ok(histories.0)
     }
 
     /// The planner's cursor, and up to where ticks may have their runs ahead of it.
@@ -276,68 +297,28 @@ impl AuditReader {
         Ok((planned_us, row.try_get(1).map_err(reading("planner"))?))
     }
 
-    /// The runs of the jobs whose names lie in `[first, end)`, by job, tick and id.
-    pub fn runs<'r>(&'r mut self, first: &'r str, end: Option<&'r str>) -> AuditedRuns<'r> {
-        let rows = sqlx::query(
-            "SELECT r.id, r.job, r.trigger, r.scheduled_us, r.state, r.reason, r.definition_hash,
-                    r.attempts, r.counted, a.attempt, a.outcome, a.unknown_reason,
-                    a.finished_us IS NOT NULL, a.request <> '' AND a.request_bytes > 0,
-                    r.due_us
-             FROM runs r LEFT JOIN attempts a ON a.run_id = r.id
-             WHERE r.job >= $1 AND r.job < $2
-             ORDER BY r.job, r.scheduled_us, r.id, a.attempt",
-        )
-        .bind(first)
-        .bind(end.unwrap_or(END_OF_NAMES))
-        .fetch(&mut self.connection);
-        AuditedRuns { rows, next: None }
+    /// How many attempts there are, of whatever run.
+    pub async fn attempts(&mut self) -> Result<u64, ReadError> {
+        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM attempts")
+            .fetch_one(&mut self.connection)
+            .await
+            .map_err(reading("attempts"))?;
+        Ok(count.unsigned_abs())
     }
 
-    /// The attempts whose runs are not there: how many, and the first of them.
-    pub async fn orphans(&mut self, limit: usize) -> Result<(u64, Vec<Orphan>), ReadError> {
+    /// Tells of every attempt whose run is not there.
+    pub async fn orphans(&mut self, mut tell: impl FnMut(Orphan)) -> Result<(), ReadError> {
         let mut rows = sqlx::query(
             "SELECT a.run_id, a.attempt, a.func_id, a.opened_us FROM attempts a
              WHERE NOT EXISTS (SELECT 1 FROM runs r WHERE r.id = a.run_id)
              ORDER BY a.run_id, a.attempt",
         )
         .fetch(&mut self.connection);
-        let (mut total, mut first) = (0, Vec::new());
         while let Some(row) = rows.next().await {
             let row = row.map_err(reading("attempts"))?;
-            total += 1;
-            if first.len() < limit {
-                first.push(orphan(&row).map_err(reading("attempts"))?);
-            }
+            tell(orphan(&row).map_err(reading("attempts"))?);
         }
-        Ok((total, first))
-    }
-}
-
-/// The runs of a range of jobs, one by one.
-pub struct AuditedRuns<'r> {
-    rows: BoxStream<'r, Result<SqliteRow, sqlx::Error>>,
-    /// The run whose last attempt may not have come yet.
-    next: Option<AuditedRun>,
-}
-
-impl AuditedRuns<'_> {
-    /// The next run with all of its attempts.
-    pub async fn next(&mut self) -> Result<Option<AuditedRun>, ReadError> {
-        while let Some(row) = self.rows.next().await {
-            let row = row.map_err(reading("runs"))?;
-            let attempt = attempt(&row).map_err(reading("attempts"))?;
-            let id: &str = row.try_get(0).map_err(reading("runs"))?;
-            if let Some(run) = self.next.as_mut().filter(|run| run.id == id) {
-                run.rows.extend(attempt);
-                continue;
-            }
-            let mut run = run(&row).map_err(reading("runs"))?;
-            run.rows.extend(attempt);
-            if let Some(whole) = self.next.replace(run) {
-                return Ok(Some(whole));
-            }
-        }
-        Ok(self.next.take())
+        Ok(())
     }
 }
 
@@ -396,6 +377,21 @@ impl Histories {
         self.of(row.try_get(0)?).pauses.push(span);
         Ok(())
     }
+
+    fn backfill(&mut self, row: &SqliteRow) -> Result<(), sqlx::Error> {
+        let backfill = AuditedBackfill {
+            id: row.try_get(1)?,
+            definition_hash: row.try_get(2)?,
+            from_us: row.try_get(3)?,
+            until_us: row.try_get(4)?,
+            every: row.try_get(5)?,
+            planned_us: row.try_get(6)?,
+            ordered_us: row.try_get(7)?,
+            is_done: row.try_get(8)?,
+        };
+        self.of(row.try_get(0)?).backfills.push(backfill);
+        Ok(())
+    }
 }
 
 impl JobHistory {
@@ -407,40 +403,9 @@ impl JobHistory {
             versions: Vec::new(),
             gaps: Vec::new(),
             pauses: Vec::new(),
+            backfills: Vec::new(),
         }
     }
-}
-
-fn run(row: &SqliteRow) -> Result<AuditedRun, sqlx::Error> {
-    let reason: Option<&str> = row.try_get(5)?;
-    Ok(AuditedRun {
-        id: row.try_get(0)?,
-        job: row.try_get(1)?,
-        trigger: Word::read(row.try_get(2)?, Trigger::parse),
-        scheduled_us: row.try_get(3)?,
-        due_us: row.try_get(14)?,
-        state: Word::read(row.try_get(4)?, RunState::parse),
-        reason: reason.map(|reason| Word::read(reason, Reason::parse)),
-        definition_hash: row.try_get(6)?,
-        attempts: row.try_get(7)?,
-        counted: row.try_get(8)?,
-        rows: Vec::new(),
-    })
-}
-
-fn attempt(row: &SqliteRow) -> Result<Option<AuditedAttempt>, sqlx::Error> {
-    let Some(attempt) = row.try_get(9)? else {
-        return Ok(None);
-    };
-    let outcome: Option<&str> = row.try_get(10)?;
-    let unknown_reason: Option<&str> = row.try_get(11)?;
-    Ok(Some(AuditedAttempt {
-        attempt,
-        outcome: outcome.map(|outcome| Word::read(outcome, Outcome::parse)),
-        unknown_reason: unknown_reason.map(|reason| Word::read(reason, Reason::parse)),
-        finished: row.try_get(12)?,
-        has_request: row.try_get(13)?,
-    }))
 }
 
 fn orphan(row: &SqliteRow) -> Result<Orphan, sqlx::Error> {

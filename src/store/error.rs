@@ -96,17 +96,6 @@ impl StoreError {
     pub fn kind(&self) -> &StoreErrorKind {
         &self.kind
     }
-
-    /// Whether trying again later may help without anybody's doing.
-    pub fn is_transient(&self) -> bool {
-        matches!(
-            self.kind,
-            StoreErrorKind::Busy
-                | StoreErrorKind::Full
-                | StoreErrorKind::Io
-                | StoreErrorKind::Denied
-        )
-    }
 }
 
 /// Result codes of SQLite: <https://sqlite.org/rescode.html>. The low byte is the primary code.

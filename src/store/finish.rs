@@ -1,9 +1,12 @@
 //! Closing an attempt, and settling a run that waits.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 
 use super::rows::{RowsStatement, texts};
+use crate::clock::Uptime;
 use crate::domain::attempt::CallRecord;
 use crate::domain::outcome::Outcome;
 use crate::domain::run::{Reason, RunId, RunState};
@@ -19,6 +22,9 @@ pub struct CloseAttempt {
     pub at: Timestamp,
     /// When the request's last byte was handed to the connection, if that is known.
     pub written_at: Option<Timestamp>,
+    /// The instant from which its slot in the quota is counted, where the machine can tell: that
+    /// writing, else the attempt's end.
+    pub counts_from: Option<Uptime>,
     /// What the call came to.
     pub call: CallRecord,
     /// What the run is now.
@@ -58,10 +64,10 @@ pub struct Settle {
 
 static CLOSE_ATTEMPTS: RowsStatement = RowsStatement::new(|| {
     texts(
-        "WITH v (run_id, attempt, written_us, finished_us, http_status, response, response_bytes, response_sha256, trace_id, func_trace_id, task_id, \
+        "WITH v (run_id, attempt, written_us, finished_us, boot, uptime_us, http_status, response, response_bytes, response_sha256, trace_id, func_trace_id, task_id, \
          cost_ms, duration_us, outcome, unknown_reason, decided_by, error_code, engine_reason, engine_error, message) AS (VALUES ",
-        20,
-        ") UPDATE attempts SET written_us = v.written_us, finished_us = v.finished_us, http_status = v.http_status, response = v.response, \
+        22,
+        ") UPDATE attempts SET written_us = v.written_us, finished_us = v.finished_us, boot = v.boot, uptime_us = v.uptime_us, http_status = v.http_status, response = v.response, \
          response_bytes = v.response_bytes, response_sha256 = v.response_sha256, trace_id = v.trace_id, func_trace_id = v.func_trace_id, \
          task_id = v.task_id, cost_ms = v.cost_ms, duration_us = v.duration_us, outcome = v.outcome, unknown_reason = v.unknown_reason, \
          decided_by = v.decided_by, error_code = v.error_code, engine_reason = v.engine_reason, engine_error = v.engine_error, message = v.message \
@@ -90,6 +96,10 @@ static SETTLE_RUNS: RowsStatement = RowsStatement::new(|| {
 
 fn micros(at: Option<Timestamp>) -> Option<i64> {
     at.map(Timestamp::as_microsecond)
+}
+
+pub(super) fn duration_us(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// Closes all of them, or, where the answer is `false`, not exactly all: then nothing may be kept
@@ -130,6 +140,8 @@ fn bind_attempt<'q>(query: super::rows::Bound<'q>, close: &CloseAttempt) -> supe
         .bind(i64::from(close.attempt))
         .bind(micros(close.written_at))
         .bind(close.at.as_microsecond())
+        .bind(close.counts_from.map(|uptime| uptime.boot))
+        .bind(close.counts_from.map(|uptime| duration_us(uptime.since)))
         .bind(call.http_status.map(i64::from))
         .bind(body.map(|body| body.text.clone()))
         .bind(body.map(|body| i64::try_from(body.bytes).unwrap_or(i64::MAX)))
@@ -138,10 +150,7 @@ fn bind_attempt<'q>(query: super::rows::Bound<'q>, close: &CloseAttempt) -> supe
         .bind(call.func_trace_id.clone())
         .bind(call.task_id.clone())
         .bind(call.cost_ms)
-        .bind(
-            call.duration
-                .map(|took| i64::try_from(took.as_micros()).unwrap_or(i64::MAX)),
-        )
+        .bind(call.duration.map(duration_us))
         .bind(call.outcome.as_str())
         .bind(call.unknown_reason.map(|reason| reason.as_str()))
         .bind(call.decided_by.clone())

@@ -20,6 +20,7 @@ use super::lock::{self, LedgerLock};
 use super::orders::{Order, Ordered};
 use super::plan::Plan;
 use super::reader::Reader;
+use super::rewind::{Rewind, Rewound};
 use super::versions::Event;
 use super::writer::{self, Answer, Operation, Pending};
 use crate::domain::run::RunId;
@@ -118,6 +119,14 @@ impl Ledger {
     pub async fn order(&self, order: Order) -> Result<Ordered, StoreError> {
         match self.write(Operation::Order(Box::new(order))).await? {
             Answer::Ordered(ordered) => Ok(ordered),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Takes the planning back to an instant that it had passed, or a part of the way.
+    pub async fn rewind(&self, rewind: Rewind) -> Result<Rewound, StoreError> {
+        match self.write(Operation::Rewind(Box::new(rewind))).await? {
+            Answer::Rewound(rewound) => Ok(rewound),
             _ => Err(unexpected()),
         }
     }
@@ -345,5 +354,27 @@ mod tests {
         let reader = Reader::open(&copy).await.unwrap();
         let planned = reader.planned_through().await.unwrap();
         assert_eq!(planned, Timestamp::from_second(7).ok());
+    }
+
+    /// What no simulation on a disk in memory can see: that a commit waits for the disk.
+    #[tokio::test]
+    async fn every_commit_of_a_real_disk_is_synced() {
+        for (disk, synchronous) in [
+            (Disk::default(), 2),
+            (Disk::scripted(|_| Box::pin(async { Ok(()) })), 0),
+        ] {
+            let place = tempfile::tempdir().unwrap();
+            let path = place.path().join("funcron.db");
+            std::fs::File::create(&path).unwrap();
+            let mut connection = connect(&path).await.unwrap();
+            prepare(&mut connection, &disk, &path, Timestamp::UNIX_EPOCH)
+                .await
+                .unwrap();
+            let found: i64 = sqlx::query_scalar("PRAGMA synchronous")
+                .fetch_one(&mut connection)
+                .await
+                .unwrap();
+            assert_eq!(found, synchronous, "{disk:?}");
+        }
     }
 }

@@ -92,7 +92,7 @@ static INSERT_RUNS: RowsStatement = RowsStatement::new(|| {
     texts(
         "INSERT INTO runs (id, job, trigger, scheduled_us, due_us, state, reason, definition_hash, workspace, func_id, not_before_us, created_us, finished_us) VALUES ",
         13,
-        " ON CONFLICT (job, scheduled_us) WHERE trigger IN ('schedule', 'catchup') DO NOTHING",
+        " ON CONFLICT (job, scheduled_us) WHERE trigger IN ('schedule', 'catchup') AND ahead IS NOT 'void' DO NOTHING",
     )
 });
 
@@ -146,7 +146,8 @@ pub(super) async fn write(
     Ok(taken)
 }
 
-/// Never backwards: a wall clock set back must not have a span planned twice.
+/// Never backwards: a wall clock set back must not have a span planned twice by the way. Where it goes
+/// back it does so as a whole, by [`super::rewind`].
 async fn move_cursor(connection: &mut SqliteConnection, plan: &Plan) -> Result<(), sqlx::Error> {
     let ticks = plan
         .runs

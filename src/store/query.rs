@@ -292,7 +292,7 @@ pub struct LastRun {
 const KNOWN_JOBS: &str = "\
 SELECT j.name, j.loaded, v.definition, r.scheduled_us AS last_us, r.state AS last_state, r.reason AS last_reason FROM jobs j \
 LEFT JOIN job_versions v ON v.id = (SELECT max(id) FROM job_versions WHERE definition_hash = j.definition_hash) \
-LEFT JOIN runs r ON r.id = (SELECT id FROM runs WHERE job = j.name ORDER BY scheduled_us DESC, id DESC LIMIT 1) \
+LEFT JOIN runs r ON r.id = (SELECT id FROM runs WHERE job = j.name AND ahead IS NOT 'void' ORDER BY scheduled_us DESC, id DESC LIMIT 1) \
 ORDER BY j.name";
 
 impl Reader {

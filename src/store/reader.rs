@@ -14,6 +14,7 @@ use super::open::schema_version;
 use super::plan::Gap;
 use super::resume::{self, Hold, InterruptedAttempt, UnfinishedRun};
 use super::versions::LoadedVersion;
+use crate::clock::Uptime;
 use crate::domain::job::{DefinitionHash, JobName};
 use crate::domain::workspace::KeyId;
 
@@ -86,9 +87,16 @@ impl Reader {
         attempts.map_err(|error| StoreError::from_sqlx("reading the interrupted attempts", error))
     }
 
-    /// Quota slots of closed attempts that began to run out after `since`.
-    pub async fn holds(&self, since: Timestamp) -> Result<Vec<Hold>, StoreError> {
-        let holds = resume::holds(&self.pool, since).await;
+    /// Quota slots of closed attempts that began to run out less than `window` ago: by the machine's own
+    /// count where the attempt is of this boot, else by the wall clock, which shows `now`.
+    pub async fn holds(
+        &self,
+        window: Duration,
+        now: Timestamp,
+        uptime: Option<Uptime>,
+    ) -> Result<Vec<Hold>, StoreError> {
+        let since = now.checked_sub(window).unwrap_or(Timestamp::MIN);
+        let holds = resume::holds(&self.pool, since, uptime, window).await;
         holds.map_err(|error| StoreError::from_sqlx("reading the quota's use", error))
     }
 

@@ -1,17 +1,21 @@
 //! What a starting engine reads: nothing that decides a send lives in memory alone.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqlitePool};
 use uuid::Uuid;
 
+use super::finish::duration_us;
 use super::plan::{Gap, GapCause};
 use super::versions::{LoadedVersion, loaded_version};
+use crate::clock::Uptime;
 use crate::domain::job::{DefinitionHash, JobName};
 use crate::domain::outcome::Outcome;
 use crate::domain::run::{Reason, RunId, RunState, Trigger};
+use crate::domain::verdict::holds_key;
 use crate::domain::workspace::{KeyId, WorkspaceName};
 
 /// A run that is not final.
@@ -79,6 +83,9 @@ pub struct Hold {
     pub key: KeyId,
     /// From when the slot is counted: the request's writing, else the attempt's closing.
     pub since: Timestamp,
+    /// How long ago that is, where the machine's own count reaches back to it: the wall clock may have
+    /// been set meanwhile.
+    pub age: Option<Duration>,
 }
 
 const UNFINISHED: &str = "\
@@ -137,27 +144,42 @@ pub(super) async fn interrupted(pool: &SqlitePool) -> Result<Vec<InterruptedAtte
         .collect()
 }
 
-/// Closed attempts whose slots may still be held at `now`: written after `since`, or, where the
-/// writing is not known, closed after it. A `network_error` gave its slot back (contract, section 3).
-pub(super) async fn holds(pool: &SqlitePool, since: Timestamp) -> Result<Vec<Hold>, sqlx::Error> {
-    sqlx::query(
-        "SELECT workspace, origin, key_id, coalesce(written_us, finished_us) AS since_us FROM attempts \
-         WHERE finished_us > $1 AND NOT (outcome = 'network_error' OR (outcome = 'rejected' AND http_status IS NULL)) \
-           AND coalesce(written_us, finished_us) > $1",
-    )
-    .bind(since.as_microsecond())
-    .fetch_all(pool)
-    .await?
-    .iter()
-    .map(|row| {
-        Ok(Hold {
-            workspace: WorkspaceName(Arc::from(row.try_get::<&str, _>("workspace")?)),
-            origin: Arc::from(row.try_get::<&str, _>("origin")?),
-            key: KeyId(Arc::from(row.try_get::<&str, _>("key_id")?)),
-            since: timestamp(row, "since_us")?,
+/// Closed attempts whose slots may still be held: counted from an instant after `since`, or, of this
+/// boot, for less than `window`. A `network_error` gave its slot back (contract, section 3).
+const HOLDS: &str = "\
+SELECT workspace, origin, key_id, coalesce(written_us, finished_us) AS since_us, \
+  CASE WHEN boot = $2 AND uptime_us <= $3 THEN $3 - uptime_us END AS age_us \
+FROM attempts WHERE finished_us IS NOT NULL \
+  AND CASE WHEN boot = $2 AND uptime_us <= $3 THEN $3 - uptime_us < $4 ELSE coalesce(written_us, finished_us) > $1 END \
+  AND NOT (outcome = 'network_error' OR (outcome = 'rejected' AND http_status IS NULL))";
+
+pub(super) async fn holds(
+    pool: &SqlitePool,
+    since: Timestamp,
+    uptime: Option<Uptime>,
+    window: Duration,
+) -> Result<Vec<Hold>, sqlx::Error> {
+    sqlx::query(HOLDS)
+        .bind(since.as_microsecond())
+        .bind(uptime.map(|uptime| uptime.boot))
+        .bind(uptime.map(|uptime| duration_us(uptime.since)))
+        .bind(duration_us(window))
+        .fetch_all(pool)
+        .await?
+        .iter()
+        .map(|row| {
+            let age = row.try_get::<Option<i64>, _>("age_us")?;
+            Ok(Hold {
+                workspace: WorkspaceName(Arc::from(row.try_get::<&str, _>("workspace")?)),
+                origin: Arc::from(row.try_get::<&str, _>("origin")?),
+                key: KeyId(Arc::from(row.try_get::<&str, _>("key_id")?)),
+                since: timestamp(row, "since_us")?,
+                age: age
+                    .and_then(|us| u64::try_from(us).ok())
+                    .map(Duration::from_micros),
+            })
         })
-    })
-    .collect()
+        .collect()
 }
 
 pub(super) async fn gaps(pool: &SqlitePool) -> Result<Vec<Gap>, sqlx::Error> {
@@ -233,7 +255,7 @@ pub(super) async fn key_held_since(
     let Some(row) = newest else { return Ok(None) };
     let held = row
         .try_get::<Option<&str>, _>("error_code")?
-        .is_some_and(|code| code.to_ascii_lowercase().ends_with("invalidapikey"));
+        .is_some_and(holds_key);
     let finished = timestamp(&row, "finished_us")?;
     Ok((held && finished > timestamp(&row, "reloaded_us")?).then_some(finished))
 }

@@ -5,6 +5,8 @@
 //! disk fails for all its operations; one that fails because of an operation is taken apart, so that
 //! a bad one cannot drag others down.
 
+use std::time::Duration;
+
 use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
 use tokio::sync::{mpsc, oneshot};
@@ -16,6 +18,7 @@ use super::error::{StoreError, StoreErrorKind};
 use super::finish::{self, CloseAttempt, Closed, Settle};
 use super::orders::{self, Order, Ordered};
 use super::plan::{self, Plan};
+use super::rewind::{self, Rewind, Rewound};
 use super::versions::{self, Event};
 use crate::domain::run::RunId;
 
@@ -24,6 +27,11 @@ const BATCH: usize = 512;
 
 /// Operations that may wait before their senders do.
 pub(super) const QUEUE: usize = 4096;
+
+/// How often leaving WAL mode is tried, and the pause in between: three seconds, which the unit's
+/// TimeoutStopSec has to spare.
+const LEAVING_TRIES: u32 = 31;
+const LEAVING_PAUSE: Duration = Duration::from_millis(100);
 
 /// An operation and where its answer goes.
 pub(super) struct Pending {
@@ -37,6 +45,7 @@ pub(super) enum Operation {
     Record(Box<Event>),
     Probe,
     Order(Box<Order>),
+    Rewind(Box<Rewind>),
     Open(Box<OpenAttempt>),
     Close(Box<CloseAttempt>),
 }
@@ -50,6 +59,7 @@ pub(super) enum Answer {
     /// Runs that did not wait.
     Settled(Vec<RunId>),
     Ordered(Ordered),
+    Rewound(Rewound),
     Done,
 }
 
@@ -61,6 +71,7 @@ impl Operation {
             Self::Record(_) => "recording an event",
             Self::Probe => "trying whether the ledger can be written",
             Self::Order(_) => "recording an order",
+            Self::Rewind(_) => "taking the planning back to a clock that was set back",
             Self::Open(_) => "recording an attempt before its call",
             Self::Close(_) => "recording an attempt's end",
         }
@@ -77,15 +88,27 @@ pub(super) async fn run(
     while queue.recv_many(&mut batch, BATCH).await > 0 {
         commit(&mut connection, &disk, std::mem::take(&mut batch)).await;
     }
-    // The file is whole either way; without it, readers without write access have to wait for the
-    // next daemon.
-    if let Err(error) = sqlx::query(dialect::LEAVE_WAL)
-        .execute(&mut connection)
-        .await
-    {
-        tracing::warn!(%error, "the ledger stays in WAL mode");
-    }
+    leave_wal(&mut connection).await;
     let _ = connection.close().await;
+}
+
+/// Leaves the file readable for those who may not write its directory (guarantee G8). SQLite does it
+/// only when nobody else has the file open, and does not wait for that: a `funcron history` or a
+/// `sqlite3` that is just being used is soon done, so it is tried again for a while. The stop does not
+/// wait for a shell that is left open; the file is whole either way.
+async fn leave_wal(connection: &mut SqliteConnection) {
+    for tries_left in (0..LEAVING_TRIES).rev() {
+        match sqlx::query(dialect::LEAVE_WAL)
+            .execute(&mut *connection)
+            .await
+        {
+            Ok(_) => return,
+            Err(error) if tries_left == 0 => {
+                tracing::warn!(%error, "another program keeps the ledger open, so it stays in WAL mode: until the next daemon has stopped, only who may write its directory can read it");
+            }
+            Err(_) => tokio::time::sleep(LEAVING_PAUSE).await,
+        }
+    }
 }
 
 async fn commit(connection: &mut SqliteConnection, disk: &Disk, batch: Vec<Pending>) {
@@ -230,6 +253,7 @@ async fn perform(
                 plan::probe(connection).await?;
                 Answer::Done
             }
+            Operation::Rewind(rewind) => Answer::Rewound(rewind::write(connection, rewind).await?),
             Operation::Order(order) => Answer::Ordered(orders::write(connection, order).await?),
             // Whoever opens has seen its run planned, and whoever closes has seen its attempt
             // opened: neither can have been queued before the answer. So these may go last.

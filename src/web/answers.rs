@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::desk::{Answer, Reloaded};
 use crate::domain::job::JobName;
-use crate::engine::{BackfillAnswer, Cancelled, PauseAnswer, Reply, Started, Status};
+use crate::engine::{BackfillAnswer, Cancelled, ClockDoubt, PauseAnswer, Reply, Started, Status};
 use crate::store::{BackfillProgress, RunDetail};
 
 /// RFC 3339 with milliseconds, in UTC.
@@ -35,7 +35,7 @@ fn reloaded(reloaded: &Reloaded) -> Value {
         .iter()
         .map(|(job, change)| (job.clone(), Value::from(*change)))
         .collect();
-    json!({ "jobs": reloaded.jobs, "changes": changes })
+    json!({ "jobs": reloaded.jobs, "changes": changes, "at_next_start": reloaded.at_next_start })
 }
 
 fn status(status: &Status) -> Value {
@@ -71,6 +71,8 @@ fn status(status: &Status) -> Value {
         "unplanned_spans": status.unplanned_spans,
         "held_workspaces": held,
         "backfills": backfills,
+        "clock_doubt": status.clock_doubt.map(ClockDoubt::as_str),
+        "clock_warning": status.clock_doubt.map(ClockDoubt::explain),
         "ledger_failing": status.is_ledger_failing,
     })
 }

@@ -32,6 +32,8 @@ pub struct Reloaded {
     pub jobs: usize,
     /// Each changed job with the kind of its change.
     pub changes: Vec<(String, &'static str)>,
+    /// Keys that have changed to no effect before the next start.
+    pub at_next_start: Vec<&'static str>,
 }
 
 /// A request that waits for its answer.

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use crate::config;
 use crate::domain::job::JobName;
 use crate::domain::workspace::WorkspaceName;
-use crate::engine::{BackfillOrder, Command, PauseOrder, Selection, TriggerOrder};
+use crate::engine::{BackfillOrder, Command, PauseOrder, ResumeOrder, Selection, TriggerOrder};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -36,6 +36,7 @@ struct Resume {
     workspace: Option<String>,
     #[serde(default)]
     all: bool,
+    reason: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -121,12 +122,14 @@ pub(super) fn pause(body: &[u8]) -> Result<Command, String> {
 
 pub(super) fn resume(body: &[u8]) -> Result<Command, String> {
     let resume: Resume = read(body)?;
-    selection(
-        resume.job.as_deref(),
-        resume.workspace.as_deref(),
-        resume.all,
-    )
-    .map(Command::Resume)
+    Ok(Command::Resume(ResumeOrder {
+        jobs: selection(
+            resume.job.as_deref(),
+            resume.workspace.as_deref(),
+            resume.all,
+        )?,
+        reason: resume.reason,
+    }))
 }
 
 pub(super) fn backfill(body: &[u8]) -> Result<Command, String> {
@@ -163,7 +166,7 @@ mod tests {
     fn a_selection_is_exactly_one() {
         let is = |text: &str, wanted: Result<Selection, ()>| {
             let found = match resume(text.as_bytes()) {
-                Ok(Command::Resume(selection)) => Ok(selection),
+                Ok(Command::Resume(order)) => Ok(order.jobs),
                 _ => Err(()),
             };
             assert_eq!(found, wanted, "{text}");

@@ -2,7 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod backfills;
+mod broken;
+mod copy;
 mod days;
 mod ledger;
+mod past;
 mod runs;
 mod ticks;

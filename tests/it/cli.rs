@@ -4,9 +4,12 @@ use std::path::Path;
 use std::process::Output;
 
 use assert_cmd::Command;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection};
 
 mod audit;
 mod bad_input;
+mod ca_file;
 mod calendar;
 mod demo;
 mod help;
@@ -80,6 +83,14 @@ impl Place {
 
     fn ledger(&self) -> std::path::PathBuf {
         self.path("funcron.db")
+    }
+
+    /// Changes the ledger behind everybody's back.
+    async fn change(&self, sql: &'static str) {
+        let options = SqliteConnectOptions::new().filename(self.ledger());
+        let mut connection = options.connect().await.unwrap();
+        sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
     }
 }
 

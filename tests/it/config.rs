@@ -9,10 +9,12 @@ use std::path::{Path, PathBuf};
 use funcron::config::{self, ConfigErrors, Loaded};
 
 mod accepted;
+mod behaviour;
 mod days;
 mod golden;
 mod hostile;
 mod include;
+mod meanings;
 mod policies;
 mod schema;
 mod secrets;

@@ -99,6 +99,7 @@ fn close(run: RunId, attempt: u32, outcome: Outcome, after: After) -> CloseAttem
         attempt,
         at: at(102),
         written_at: Some(at(101)),
+        counts_from: None,
         call: CallRecord::without_reply(outcome, unknown, "a test said so"),
         after,
     }
@@ -300,6 +301,33 @@ async fn a_second_daemon_is_told_who_holds_the_ledger() {
     held.release(ledger).await;
     assert!(LedgerLock::holder(&place.path()).is_none());
     place.open().await;
+}
+
+/// A `sqlite3` or a `funcron history` that is just looking is soon gone.
+#[tokio::test]
+async fn a_stop_waits_a_moment_for_who_is_reading_before_it_leaves_wal_mode() {
+    let place = Place::new();
+    let (ledger, held) = place.open().await;
+    ledger.plan(plan(vec![])).await.unwrap();
+    let mut reader = place.connect().await;
+    let runs: i64 = sqlx::query_scalar("SELECT count(*) FROM runs")
+        .fetch_one(&mut reader)
+        .await
+        .unwrap();
+    assert_eq!(runs, 0);
+    let mut released = std::pin::pin!(held.release(ledger));
+    let refused = tokio::time::timeout(Duration::from_millis(250), &mut released).await;
+    assert!(
+        refused.is_err(),
+        "it tries while somebody has the file open"
+    );
+    reader.close().await.unwrap();
+    released.await;
+    assert_eq!(
+        std::fs::read(place.path()).unwrap()[18],
+        1,
+        "a rollback journal"
+    );
 }
 
 #[tokio::test]

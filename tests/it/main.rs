@@ -6,6 +6,7 @@ mod cli;
 mod config;
 mod control;
 mod engine;
+mod forecast;
 mod ledger;
 mod process;
 mod readme;

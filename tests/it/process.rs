@@ -14,6 +14,7 @@ use crate::support::daemon::Folder;
 
 mod demo;
 mod disk;
+mod hostile;
 mod key;
 mod kill;
 mod lock;
@@ -24,6 +25,9 @@ mod refusals;
 mod reload;
 mod secrets;
 mod stop;
+mod tls;
+mod watch;
+mod zones;
 
 /// The workspace's keys where no limit is wanted.
 const UNLIMITED: &str = "api_key: { file: api.key }, quota: none";

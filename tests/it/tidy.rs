@@ -25,6 +25,7 @@ const LAYERS: [(&str, u8); 12] = [
 const HOMES: &[(&str, &[&str])] = &[
     ("sqlx::", &["src/store/"]),
     ("reqwest::", &["src/guance/"]),
+    ("rustls::", &["src/guance/", "src/config/ca_file.rs"]),
     ("serde_yaml::", &["src/config/"]),
     ("saphyr_parser::", &["src/config/"]),
     ("std::env::", &["src/config/"]),
@@ -47,6 +48,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("comfy_table::", &["src/cli/"]),
     ("println!", &["src/cli/"]),
     ("tracing_subscriber::", &["src/telemetry.rs"]),
+    ("rustix::", &["src/clock.rs"]),
     ("Timestamp::now(", &["src/clock.rs"]),
     ("SystemTime", &["src/clock.rs"]),
     ("Zoned::now(", &["src/clock.rs"]),
@@ -63,7 +65,7 @@ const NOT_IN_DOMAIN: &[&str] = &[
     "rand::",
 ];
 
-fn sources(root: &str) -> BTreeMap<PathBuf, String> {
+pub(crate) fn sources(root: &str) -> BTreeMap<PathBuf, String> {
     let mut found = BTreeMap::new();
     let mut folders = vec![PathBuf::from(root)];
     while let Some(folder) = folders.pop() {

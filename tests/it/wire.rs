@@ -21,6 +21,9 @@ use proptest::prelude::*;
 
 use crate::support::raw_server::{RawServer, Step};
 
+mod proxy;
+mod tls;
+
 const KEY: &str = "tkn_canary_key_0123456789";
 const TOKEN: &str = "canary\"token/密码-0123456789";
 
@@ -35,7 +38,15 @@ const MAX_REPLY: usize = 1 << 20;
 const FINE: &str = r#"{"code":200,"content":{"ok":true,"error":200,"data":{"result":{"count":3}},"traceId":"TRACE-IN","reqCost":12},"errorCode":"","message":"","success":true,"traceId":"TRACE-OUT"}"#;
 
 fn client(base_url: &str) -> Client {
-    let workspace = Workspace {
+    client_of(workspace(base_url))
+}
+
+fn client_of(workspace: Workspace) -> Client {
+    Client::new(&BTreeMap::from([(name(), workspace)])).unwrap()
+}
+
+fn workspace(base_url: &str) -> Workspace {
+    Workspace {
         name: name(),
         base_url: base_url.to_owned(),
         api_keys: vec![SecretRef::Env("DF_API_KEY".to_owned())],
@@ -48,8 +59,7 @@ fn client(base_url: &str) -> Client {
         insecure: true,
         ca_file: None,
         proxy: None,
-    };
-    Client::new(&BTreeMap::from([(name(), workspace)])).unwrap()
+    }
 }
 
 fn name() -> WorkspaceName {
@@ -347,34 +357,6 @@ async fn a_request_that_never_left_is_a_network_error() {
             !record.decided_by.contains("outer_function"),
             "{}",
             record.decided_by
-        );
-    }
-}
-
-#[tokio::test]
-async fn a_failed_handshake_is_a_network_error_and_shows_no_key() {
-    for steps in [
-        vec![Step::Reset],
-        vec![Step::Read, Step::Hang],
-        vec![
-            Step::Write(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()),
-            Step::Read,
-        ],
-    ] {
-        let server = RawServer::start(steps).await;
-        let url = format!("https://127.0.0.1:{}", server.port());
-        let record = client(&url).call(call(SHORT)).await;
-        assert_eq!(
-            record.outcome,
-            Outcome::NetworkError,
-            "{}",
-            record.decided_by
-        );
-        assert!(
-            server
-                .requests()
-                .iter()
-                .all(|bytes| !bytes.contains("canary"))
         );
     }
 }

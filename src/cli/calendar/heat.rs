@@ -137,15 +137,15 @@ impl Month {
     /// The lines of the map. `width` is that of the terminal, if it is one.
     pub(super) fn render(&self, width: Option<u16>, colored: bool) -> Vec<String> {
         let days = self.days();
-        let totals: Vec<u64> = days.iter().map(|(_, cells)| total(cells)).collect();
+        let totals: Vec<String> = days.iter().map(|(_, cells)| total(cells)).collect();
         let cells = days.iter().flat_map(|(_, cells)| cells);
         let count = cells.map(|cell| cell.count().len()).max().unwrap_or(0);
-        let most = totals.iter().copied().max().unwrap_or(0).to_string();
+        let most = totals.iter().map(String::len).max().unwrap_or(0);
         // A column has room for its title.
-        let layout = Layout::fitting(width, count.max(2), most.len().max(TOTAL.len()));
-        let mut lines = vec![self.title(&totals), String::new(), header(layout)];
+        let layout = Layout::fitting(width, count.max(2), most.max(TOTAL.len()));
+        let mut lines = vec![self.title(), String::new(), header(layout)];
         for ((date, cells), total) in days.iter().zip(&totals) {
-            lines.push(line(layout, *date, cells, *total, colored));
+            lines.push(line(layout, *date, cells, total, colored));
         }
         lines.push(String::new());
         lines.extend(self.legend(layout, colored));
@@ -153,8 +153,9 @@ impl Month {
         lines
     }
 
-    fn title(&self, totals: &[u64]) -> String {
-        let calls = counted(totals.iter().sum(), "call");
+    fn title(&self) -> String {
+        let known = self.hours.iter().filter_map(|(_, load)| load.calls);
+        let calls = counted(known.sum(), "call");
         let month = self.first.strftime("%Y-%m");
         let is_whole = self.hours.iter().all(|(_, load)| load.calls.is_some());
         let more = if is_whole { "" } else { "more than " };
@@ -191,7 +192,7 @@ impl Month {
                 lines.push("! marks more than a workspace's lets through.".to_owned())
             }
             (None, Some(_)) => lines.push(DIGITS.to_owned()),
-            (None, None) => lines.push(format!("{DIGITS} + has no quota.")),
+            (None, None) => lines.extend([DIGITS, "+ has no quota."].map(str::to_owned)),
         }
         if colored {
             lines.push(scale());
@@ -278,12 +279,18 @@ impl Cell {
     }
 }
 
-fn total(cells: &[Cell; 24]) -> u64 {
-    let calls = |cell: &Cell| match cell {
-        Cell::Calls { calls, .. } => *calls,
-        Cell::Absent | Cell::Unknown => 0,
+/// The calls of a day: `120`, `>60` where some hours of it are not known, `?` where none is.
+fn total(cells: &[Cell; 24]) -> String {
+    let known = |cell: &Cell| match cell {
+        Cell::Calls { calls, .. } => Some(*calls),
+        Cell::Absent | Cell::Unknown => None,
     };
-    cells.iter().map(calls).sum()
+    let calls: u64 = cells.iter().filter_map(known).sum();
+    match (cells.contains(&Cell::Unknown), calls) {
+        (false, calls) => calls.to_string(),
+        (true, 0) => "?".to_owned(),
+        (true, calls) => format!(">{calls}"),
+    }
 }
 
 fn header(layout: Layout) -> String {
@@ -305,7 +312,7 @@ fn header(layout: Layout) -> String {
     text
 }
 
-fn line(layout: Layout, date: Date, cells: &[Cell; 24], total: u64, colored: bool) -> String {
+fn line(layout: Layout, date: Date, cells: &[Cell; 24], total: &str, colored: bool) -> String {
     let label = if layout.weekdays { "%a %e" } else { "%e" };
     let mut text = date.strftime(label).to_string();
     if !layout.apart {

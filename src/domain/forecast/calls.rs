@@ -8,14 +8,18 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::schedule::{Schedule, Tick, TickKind};
+use crate::domain::spread::Spread;
 
 /// What a step of the walk costs: a call, and the search of a tick. By measurement: a search takes
 /// a few microseconds, a call less than one.
 const CALL: u64 = 1;
 const SEARCH: u64 = 5;
+
+/// A time in which few ticks lie: a schedule has none closer than a second.
+const SHORT: SignedDuration = SignedDuration::from_secs(2);
 
 /// A stretch of time, `[from, until)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,19 +30,21 @@ pub struct Span {
     pub until: Timestamp,
 }
 
-/// Someone who calls: a job's schedule and its offset within its spread.
+/// Someone who calls: a job's schedule and its spread.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Caller<'a> {
     /// When it ticks.
     pub(super) schedule: &'a Schedule,
     /// How long after a tick it falls due.
-    pub(super) offset: Duration,
+    pub(super) spread: Spread,
 }
 
 /// A call that falls due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Call {
-    /// In microseconds since the epoch.
+    /// Its tick, in microseconds since the epoch.
+    pub(super) tick_us: i64,
+    /// When it falls due, in microseconds since the epoch.
     pub(super) due_us: i64,
     /// Whose: an index into the callers.
     pub(super) caller: usize,
@@ -68,9 +74,13 @@ impl<'a> Calls<'a> {
             cut: None,
         };
         for members in alike(callers) {
+            let Some(schedule) = members.first().map(|first| callers[*first].schedule) else {
+                continue;
+            };
             calls.left = calls.left.saturating_sub(SEARCH);
             let crew = calls.crews.len();
-            if let Some(made) = Crew::new(callers, members, span.from) {
+            let members = members.into_iter().map(|at| (callers[at].spread, at));
+            if let Some(made) = Crew::new(schedule, members.collect(), span.from) {
                 let (due, caller) = made.due();
                 calls.next.push(Reverse((due, caller, crew)));
                 calls.crews.push(made);
@@ -88,18 +98,6 @@ impl<'a> Calls<'a> {
     pub(super) fn left(&self) -> u64 {
         self.left
     }
-
-    /// The shortest time between two ticks of each caller, in microseconds, as far as was seen.
-    pub(super) fn shortest_gaps(&self) -> HashMap<usize, i64> {
-        let of_crew = |crew: &Crew<'_>| {
-            let gap = crew.shortest_gap;
-            let members = crew.members.iter();
-            members
-                .map(|(_, caller)| (*caller, gap))
-                .collect::<Vec<_>>()
-        };
-        self.crews.iter().flat_map(of_crew).collect()
-    }
 }
 
 impl Iterator for Calls<'_> {
@@ -115,14 +113,17 @@ impl Iterator for Calls<'_> {
                 self.next.clear();
                 return None;
             }
+            let tick_us = self.crews[crew].tick.at.as_microsecond();
+            let fires = self.crews[crew].fires();
             let turn = self.crews[crew].advance();
             self.left = self.left.saturating_sub(CALL + SEARCH * turn.searched);
             if turn.goes_on {
                 let (due, caller) = self.crews[crew].due();
                 self.next.push(Reverse((due, caller, crew)));
             }
-            if due >= self.from {
+            if fires && due >= self.from {
                 return Some(Call {
+                    tick_us,
                     due_us: due,
                     caller,
                 });
@@ -135,13 +136,17 @@ impl Iterator for Calls<'_> {
 #[derive(Debug)]
 struct Crew<'a> {
     schedule: &'a Schedule,
-    /// Offset in microseconds, and whose it is; in this order they fall due after a tick.
-    members: Vec<(i64, usize)>,
+    /// Whose: an index into the callers.
+    spreads: Vec<(Spread, usize)>,
+    widest: Duration,
     tick: Tick,
     following: Option<Tick>,
+    /// The time to the following tick, where it is shorter than the widest spread, else that.
+    window: Duration,
+    /// By how many microseconds after the tick who falls due, in this order.
+    members: Vec<(i64, usize)>,
     /// The member that falls due next.
     turn: usize,
-    shortest_gap: i64,
 }
 
 /// What [`Crew::advance`] did.
@@ -151,75 +156,107 @@ struct Turn {
 }
 
 impl<'a> Crew<'a> {
-    /// A crew before its first call that may lie in the span; `None` where it has no tick left.
-    fn new(callers: &[Caller<'a>], members: Vec<usize>, from: Timestamp) -> Option<Self> {
-        let schedule = callers[*members.first()?].schedule;
-        let offset =
-            |caller: usize| i64::try_from(callers[caller].offset.as_micros()).unwrap_or(i64::MAX);
-        let mut members: Vec<(i64, usize)> = members
-            .into_iter()
-            .map(|caller| (offset(caller), caller))
-            .collect();
-        members.sort_unstable();
-        // A tick before the span may fall due in it.
-        let reach = Duration::from_micros(members.last()?.0.unsigned_abs() + 1);
-        let after = from.checked_sub(reach).unwrap_or(Timestamp::MIN);
-        let tick = schedule.next_after(after)?;
+    /// A crew before its first tick whose calls may lie in the span; `None` where none is left.
+    fn new(schedule: &'a Schedule, spreads: Vec<(Spread, usize)>, from: Timestamp) -> Option<Self> {
+        let widest = spreads.iter().map(|(spread, _)| spread.most()).max()?;
+        let tick = first_tick(schedule, from, widest)?;
         let mut crew = Self {
             schedule,
-            members,
+            spreads,
+            widest,
             tick,
             following: schedule.next_after(tick.at),
+            window: Duration::MAX,
+            members: Vec::new(),
             turn: 0,
-            shortest_gap: i64::MAX,
         };
-        let fires = tick.kind == TickKind::Fire || crew.reach_next_tick().goes_on;
-        fires.then_some(crew)
+        crew.line_up();
+        Some(crew)
     }
 
-    /// When the next member falls due, capped before the next tick; and who it is.
+    /// When the next member falls due, and who it is.
     fn due(&self) -> (i64, usize) {
-        let (offset, caller) = self.members[self.turn];
-        let due = self.tick.at.as_microsecond().saturating_add(offset);
-        let cap = self
-            .following
-            .map_or(i64::MAX, |tick| tick.at.as_microsecond() - 1);
-        (due.min(cap), caller)
+        let (delay, caller) = self.members[self.turn];
+        let due = self.tick.at.as_microsecond().saturating_add(delay);
+        (due, caller)
     }
 
-    /// Goes on to the next member, or with the first to the next tick that fires.
+    /// Whether anybody calls at its tick.
+    fn fires(&self) -> bool {
+        self.tick.kind == TickKind::Fire
+    }
+
+    /// Goes on to the next member, or with the first to the next tick, which may be one that does not
+    /// fire: of those a job can have millions in a row, and each has to be paid for.
     fn advance(&mut self) -> Turn {
         self.turn += 1;
-        if self.turn < self.members.len() {
+        if self.fires() && self.turn < self.members.len() {
             return Turn {
                 searched: 0,
                 goes_on: true,
             };
         }
         self.turn = 0;
-        self.reach_next_tick()
+        let Some(tick) = self.following else {
+            return Turn {
+                searched: 0,
+                goes_on: false,
+            };
+        };
+        self.following = self.schedule.next_after(tick.at);
+        self.tick = tick;
+        self.line_up();
+        Turn {
+            searched: 1,
+            goes_on: true,
+        }
     }
 
-    fn reach_next_tick(&mut self) -> Turn {
-        let mut searched = 0;
-        while let Some(tick) = self.following {
-            let gap = tick.at.as_microsecond() - self.tick.at.as_microsecond();
-            self.shortest_gap = self.shortest_gap.min(gap);
-            self.following = self.schedule.next_after(tick.at);
-            self.tick = tick;
-            searched += 1;
-            if tick.kind == TickKind::Fire {
-                return Turn {
-                    searched,
-                    goes_on: true,
-                };
+    /// Puts the members in the order in which they fall due after the tick. It is another only
+    /// where the time to the following tick cuts a spread.
+    fn line_up(&mut self) {
+        let to_following = |tick: Tick| Duration::try_from(tick.at.duration_since(self.tick.at));
+        let gap = self.following.and_then(|tick| to_following(tick).ok());
+        let window = gap.map_or(self.widest, |gap| gap.min(self.widest));
+        if window == self.window {
+            return;
+        }
+        self.window = window;
+        let micros = |delay: Duration| i64::try_from(delay.as_micros()).unwrap_or(i64::MAX);
+        let members = self.spreads.iter();
+        self.members = members
+            .map(|(spread, caller)| (micros(spread.delay(gap)), *caller))
+            .collect();
+        self.members.sort_unstable();
+    }
+}
+
+/// The first tick whose calls may fall due at `from` or later. No delay reaches the following tick, so
+/// that is the last before `from`, where it is not older than the widest spread.
+///
+/// Schedules are searched forwards only, so the time is halved until it is short.
+fn first_tick(schedule: &Schedule, from: Timestamp, widest: Duration) -> Option<Tick> {
+    let before = |tick: Option<Tick>| tick.filter(|tick| tick.at < from);
+    let reach = from.checked_sub(widest.max(Duration::from_micros(1)));
+    let first = schedule.next_after(reach.unwrap_or(Timestamp::MIN))?;
+    if first.at >= from {
+        return Some(first);
+    }
+    let mut last = Some(first);
+    // No tick lies between `until` and `from`.
+    let (mut after, mut until) = (first.at, from);
+    while until.duration_since(after) > SHORT {
+        let half = after + until.duration_since(after) / 2;
+        match before(schedule.next_after(half)) {
+            None => until = half,
+            found => {
+                last = found;
+                after = found.map_or(until, |tick| tick.at);
             }
         }
-        Turn {
-            searched,
-            goes_on: false,
-        }
     }
+    let rest = schedule.ticks(after, until).filter(|tick| tick.at < from);
+    rest.last().or(last)
 }
 
 /// Callers in groups that tick alike, in the order of their first.
@@ -248,10 +285,10 @@ mod tests {
 
     use super::*;
     use crate::domain::forecast::tests::{at, schedule};
-    use crate::domain::spread::within;
 
-    const EXPRESSIONS: [&str; 8] = [
+    const EXPRESSIONS: [&str; 9] = [
         "0 * * * *",
+        "0,5 * * * *",
         "*/7 * * * *",
         "30 2 * * *",
         "@every 90s",
@@ -267,19 +304,19 @@ mod tests {
         /// Every minute's count is that of a plain walk over the ticks of each job for itself.
         #[test]
         fn the_calls_of_each_minute_are_those_of_the_schedules_ticks(
-            jobs in prop::collection::vec((0usize..8, 0u64..200, any::<bool>()), 1..12),
+            jobs in prop::collection::vec((0usize..9, 0u64..200, any::<bool>()), 1..12),
             start in 0i64..20_000,
             minutes in 1i64..2_000,
         ) {
             let from = Timestamp::from_second(1_774_600_000 + start * 60).unwrap();
             let until = Timestamp::from_second(from.as_second() + minutes * 60).unwrap();
-            let made: Vec<(Schedule, Duration)> = jobs.iter().enumerate().map(|(index, (which, minutes, berlin))| {
+            let made: Vec<(Schedule, Spread)> = jobs.iter().enumerate().map(|(index, (which, minutes, berlin))| {
                 let name = format!("job-{index}");
                 let zone = if *berlin { "Europe/Berlin" } else { "UTC" };
-                let offset = within(&name, Duration::from_secs(minutes * 60));
-                (schedule(&name, EXPRESSIONS[*which], zone), offset)
+                let spread = Spread::new(&name, Duration::from_secs(minutes * 60));
+                (schedule(&name, EXPRESSIONS[*which], zone), spread)
             }).collect();
-            let callers: Vec<Caller<'_>> = made.iter().map(|(schedule, offset)| Caller { schedule, offset: *offset }).collect();
+            let callers: Vec<Caller<'_>> = made.iter().map(|(schedule, spread)| Caller { schedule, spread: *spread }).collect();
             let mut counted: BTreeMap<(i64, usize), u64> = BTreeMap::new();
             let mut last = i64::MIN;
             for call in Calls::new(&callers, Span { from, until }, u64::MAX) {
@@ -288,12 +325,14 @@ mod tests {
                 *counted.entry((call.due_us.div_euclid(60_000_000), call.caller)).or_default() += 1;
             }
             let mut expected: BTreeMap<(i64, usize), u64> = BTreeMap::new();
-            for (index, (schedule, offset)) in made.iter().enumerate() {
+            for (index, (schedule, spread)) in made.iter().enumerate() {
                 let early = from - Duration::from_secs(200 * 60 + 1);
                 let fires = schedule.ticks(early, until).filter(|tick| tick.kind == TickKind::Fire);
                 for tick in fires {
-                    let next = schedule.next_after(tick.at).map_or(Timestamp::MAX, |next| next.at);
-                    let due = (tick.at + *offset).min(next - Duration::from_micros(1));
+                    let next = schedule.next_after(tick.at);
+                    let gap = next.map(|next| Duration::try_from(next.at.duration_since(tick.at)).unwrap());
+                    let due = tick.at + spread.delay(gap);
+                    prop_assert!(next.is_none_or(|next| due < next.at));
                     if from <= due && due < until {
                         *expected.entry((due.as_microsecond().div_euclid(60_000_000), index)).or_default() += 1;
                     }
@@ -308,7 +347,7 @@ mod tests {
         let minutely = schedule("a", "* * * * *", "UTC");
         let callers = [Caller {
             schedule: &minutely,
-            offset: Duration::ZERO,
+            spread: Spread::new("a", Duration::ZERO),
         }];
         let span = Span {
             from: at("2026-11-24T00:00:00Z"),
@@ -333,7 +372,7 @@ mod tests {
         ];
         let callers = schedules.each_ref().map(|schedule| Caller {
             schedule,
-            offset: Duration::ZERO,
+            spread: Spread::new("a", Duration::ZERO),
         });
         let groups = alike(&callers);
         assert_eq!(groups, [vec![0, 1], vec![2], vec![3], vec![4]]);

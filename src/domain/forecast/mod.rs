@@ -2,13 +2,17 @@
 //! spread that would make them fit.
 //!
 //! A proof, not a guess: the ticks are the planner's, the window is the dispatcher's. What no
-//! configuration tells is left out: how long calls take, which of them fail and are tried again, and
-//! who is started by hand or caught up. So a minute that is named does not fit, whatever happens; and
-//! one that is not named fits, where nothing else happens.
+//! configuration tells is left out: how long calls take (and so `timeout`, `max_in_flight`, and runs of
+//! one job that wait for one another), which of them fail and are tried again, and who is started by
+//! hand or caught up. All of that comes on top: a minute that is named does not fit, whatever happens;
+//! one that is not named fits, where nothing else happens. It is the plan, not the worst case, and
+//! the output says so. The worst case would be `max_attempts` times the plan, would fail nearly every
+//! configuration, and would so be switched off.
 
 mod calls;
 mod crowd;
 mod hours;
+mod own;
 mod pool;
 mod proof;
 mod remedy;
@@ -26,7 +30,7 @@ use crowd::Patience;
 
 use super::job::{Job, JobName, Overlap};
 use super::schedule::Schedule;
-use super::spread::within;
+use super::spread::Spread;
 use super::workspace::WorkspaceName;
 
 /// Work that one forecast may cost ([`calls::Calls::new`]): some seconds, whatever the configuration.
@@ -45,9 +49,8 @@ pub struct Demand<'a> {
     pub spread: Duration,
     /// How late a call may start.
     pub start_deadline: Duration,
-    /// Whether a tick is skipped that meets a run which still waits. Where not, it is taken to wait as
-    /// well.
-    pub skips: bool,
+    /// What a tick does that meets runs of its job which still wait.
+    pub overlap: Overlap,
 }
 
 impl<'a> From<&'a Job> for Demand<'a> {
@@ -58,7 +61,7 @@ impl<'a> From<&'a Job> for Demand<'a> {
             schedule: &job.schedule,
             spread: job.spread,
             start_deadline: job.start_deadline,
-            skips: job.overlap == Overlap::Skip,
+            overlap: job.overlap,
         }
     }
 }
@@ -67,14 +70,14 @@ impl<'a> Demand<'a> {
     fn caller(&self) -> Caller<'a> {
         Caller {
             schedule: self.schedule,
-            offset: within(self.name.as_str(), self.spread),
+            spread: Spread::new(self.name.as_str(), self.spread),
         }
     }
 
     fn patience(&self) -> Patience {
         Patience {
             start_deadline: self.start_deadline,
-            skips: self.skips,
+            overlap: self.overlap,
         }
     }
 }

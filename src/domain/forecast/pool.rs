@@ -15,8 +15,8 @@ use crate::domain::workspace::{Workspace, WorkspaceName};
 pub(super) struct Pool<'a> {
     /// At least one, by name.
     pub(super) workspaces: Vec<&'a Workspace>,
-    /// Calls that any minute may hold; `None` is no limit. Exact for one workspace, and for several
-    /// that share all their keys; of several that share some, what they may call together.
+    /// Calls that any minute may hold; `None` is no limit. Of several workspaces it is what they may
+    /// call together; what one of them may call alone can be less ([`narrower`]).
     pub(super) limit: Option<NonZeroU32>,
     /// Its jobs, in their order.
     pub(super) jobs: Vec<&'a Demand<'a>>,
@@ -49,6 +49,31 @@ pub(super) fn pools<'a>(
             workspaces,
             jobs,
         })
+        .collect()
+}
+
+/// The workspaces of these pools that alone may call less than their pool, each as a pool of itself:
+/// those whose keys or whose own limit are fewer than what they share.
+pub(super) fn narrower<'a>(pools: &[Pool<'a>]) -> Vec<Pool<'a>> {
+    let shared = pools.iter().filter(|pool| pool.workspaces.len() > 1);
+    let alone = shared.flat_map(|pool| {
+        pool.workspaces.iter().map(|workspace| {
+            let is_its = |job: &&&Demand<'_>| *job.workspace == workspace.name;
+            let alone = Pool {
+                limit: limit(&[*workspace]),
+                workspaces: vec![*workspace],
+                jobs: pool.jobs.iter().filter(is_its).copied().collect(),
+            };
+            (alone, pool.limit)
+        })
+    });
+    let is_narrower = |alone: &Pool<'_>, together: Option<NonZeroU32>| {
+        let limit = alone.limit.filter(|_| !alone.jobs.is_empty());
+        limit.is_some_and(|limit| together.is_none_or(|together| limit < together))
+    };
+    alone
+        .filter(|(alone, together)| is_narrower(alone, *together))
+        .map(|(alone, _)| alone)
         .collect()
 }
 
@@ -123,6 +148,33 @@ mod tests {
             assert_eq!(pools.len(), 1);
             assert_eq!(pools[0].limit, limit.and_then(NonZeroU32::new), "{keys:?}");
         }
+    }
+
+    #[test]
+    fn who_may_call_less_alone_than_with_others_is_looked_at_alone_too() {
+        let workspaces = workspaces(&[
+            ("a", &["X"], Some(20), Some(200)),
+            ("b", &["X", "Y"], Some(20), Some(200)),
+            ("c", &["Y", "Z"], Some(20), Some(10)),
+            ("idle", &["Z"], Some(20), Some(5)),
+        ]);
+        let jobs = [("one", "a"), ("two", "b"), ("three", "c"), ("four", "a")]
+            .map(|(job, workspace)| Fixture::new(job, "@hourly").of(workspace));
+        let jobs = jobs.each_ref().map(Fixture::demand);
+        let pools = pools(&jobs, &workspaces);
+        assert_eq!(pools[0].limit.map(NonZeroU32::get), Some(60));
+        let told: Vec<_> = narrower(&pools)
+            .iter()
+            .map(|pool| {
+                let limit = pool.limit.map(NonZeroU32::get);
+                (pool.workspaces[0].name.to_string(), limit, pool.jobs.len())
+            })
+            .collect();
+        let expected = [("a", 20, 2), ("b", 40, 1), ("c", 10, 1)];
+        assert_eq!(
+            told,
+            expected.map(|(name, limit, jobs)| (name.to_owned(), Some(limit), jobs))
+        );
     }
 
     #[test]

@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 
 use super::calls::{Caller, Calls, Span};
 use super::crowd::{self, Minute, Patience};
-use super::pool::{Pool, pools};
+use super::pool::{Pool, narrower, pools};
 use super::remedy::{self, Remedy};
 use super::{Demand, WORK, when};
 use crate::domain::job::JobName;
@@ -18,9 +18,6 @@ use crate::domain::workspace::{Workspace, WorkspaceName};
 /// What is looked at before the span, so that it begins as if the daemon had been running: delays that
 /// add up have reached a tick's length by then.
 const RUN_UP: Duration = Duration::from_secs(2 * 3_600);
-
-/// How late calls may start that fit into the minute and not into the slots' 61 s.
-const TOLERATED: Duration = Duration::from_secs(5);
 
 /// What was found of the workspaces that share one limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,8 +58,10 @@ pub struct Crowd {
     pub missed: usize,
     /// Whose, in the order of the configuration.
     pub missed_jobs: Vec<JobName>,
-    /// Ticks that will be skipped, since the run before still waits.
+    /// Ticks that will be skipped, since runs before them still wait.
     pub skipped: u64,
+    /// Runs that will be replaced, since they still wait when the next one comes.
+    pub replaced: u64,
 }
 
 /// Looks at all calls of the jobs in the span. Workspaces without a limit are not among the answers.
@@ -81,11 +80,14 @@ pub(super) fn prove_within<'a>(
     span: Span,
     work: u64,
 ) -> Vec<Proof> {
+    let mut pools = pools(jobs, workspaces);
+    pools.extend(narrower(&pools));
+    let all: usize = pools.iter().map(|pool| pool.jobs.len()).sum();
     let share = |pool: &Pool<'_>| {
         let of_all = pool.jobs.len() as u64 * work;
-        of_all / jobs.len().max(1) as u64
+        of_all / all.max(1) as u64
     };
-    pools(jobs, workspaces)
+    pools
         .iter()
         .filter_map(|pool| Some(of_pool(pool, pool.limit?, span, share(pool))))
         .collect()
@@ -114,25 +116,11 @@ fn of_pool(pool: &Pool<'_>, limit: NonZeroU32, span: Span, work: u64) -> Proof {
     // Of a minute that was cut, no count is true.
     let within = looked_at.from.as_microsecond()..looked_at.until.as_microsecond();
     minutes.retain(|minute| within.contains(&minute.starts_us));
-    let crowds = grouped(&pool.jobs, minutes, looked_at);
-    let crowds: Vec<(Vec<usize>, Crowd)> = crowds
-        .into_iter()
-        .filter(|(_, crowd)| !is_tolerable(crowd, limit))
-        .collect();
+    let crowds: Vec<(Vec<usize>, Crowd)> = grouped(&pool.jobs, minutes, limit, looked_at);
     let crowded: BTreeSet<usize> = crowds.iter().flat_map(|(jobs, _)| jobs).copied().collect();
-    let gaps = calls.shortest_gaps();
-    let crowded: Vec<(usize, i64)> = crowded
-        .into_iter()
-        .map(|job| (job, gaps.get(&job).copied().unwrap_or(i64::MAX)))
-        .collect();
     let remedy = (!crowded.is_empty()).then(|| {
-        remedy::seek(
-            &pool.jobs,
-            &crowded,
-            limit,
-            Span { from, ..looked_at },
-            work,
-        )
+        let walked = Span { from, ..looked_at };
+        remedy::seek(pool, &crowded, limit, walked, looked_at, &patience, work)
     });
     Proof {
         workspaces: pool.workspaces.iter().map(|w| w.name.clone()).collect(),
@@ -144,22 +132,18 @@ fn of_pool(pool: &Pool<'_>, limit: NonZeroU32, span: Span, work: u64) -> Proof {
     }
 }
 
-/// Fifteen calls every minute, where twenty fit, start up to 2 s late, since a slot is held a second
-/// longer than the minute. That is no fault of the configuration, as long as it does not add up.
-fn is_tolerable(crowd: &Crowd, limit: NonZeroU32) -> bool {
-    crowd.calls <= limit.get() as usize
-        && crowd.latest <= TOLERATED
-        && crowd.missed == 0
-        && crowd.skipped == 0
-}
-
 fn whole_minutes(t: Timestamp) -> Timestamp {
     let second = t.as_second();
     Timestamp::from_second(second - second.rem_euclid(60)).unwrap_or(t)
 }
 
-/// The minutes by their jobs and their rhythm.
-fn grouped(jobs: &[&Demand<'_>], minutes: Vec<Minute>, span: Span) -> Vec<(Vec<usize>, Crowd)> {
+/// The minutes by their jobs and their rhythm, but those groups that are tolerable.
+fn grouped(
+    jobs: &[&Demand<'_>],
+    minutes: Vec<Minute>,
+    limit: NonZeroU32,
+    span: Span,
+) -> Vec<(Vec<usize>, Crowd)> {
     let mut by_callers: HashMap<Vec<usize>, Vec<Minute>> = HashMap::new();
     for mut minute in minutes {
         let callers = std::mem::take(&mut minute.callers);
@@ -171,6 +155,9 @@ fn grouped(jobs: &[&Demand<'_>], minutes: Vec<Minute>, span: Span) -> Vec<(Vec<u
         let starts: Vec<Timestamp> = minutes.iter().map(starts_at).collect();
         for (when, indices) in when::described(&starts, span, &zone) {
             let minutes = indices.iter().map(|index| &minutes[*index]);
+            if minutes.clone().all(|minute| minute.is_tolerable(limit)) {
+                continue;
+            }
             let crowd = crowd_of(jobs, &callers, minutes, when, name);
             crowds.push((callers.clone(), crowd));
         }
@@ -213,7 +200,8 @@ fn crowd_of<'m>(
             .unwrap_or_default(),
         missed: missed.count(),
         missed_jobs: missed_jobs.into_iter().map(name).collect(),
-        skipped: minutes.map(|minute| minute.skipped).sum(),
+        skipped: minutes.clone().map(|minute| minute.skipped).sum(),
+        replaced: minutes.map(|minute| minute.replaced).sum(),
     }
 }
 

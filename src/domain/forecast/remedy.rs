@@ -1,13 +1,14 @@
 //! The spread that would make a pool's calls fit.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::Demand;
 use super::calls::{Caller, Calls, Span};
-use super::crowd;
+use super::crowd::{self, Patience};
+use super::pool::Pool;
 use crate::domain::job::JobName;
-use crate::domain::spread::within;
+use crate::domain::spread::Spread;
 
 /// What may be suggested, the smallest first.
 pub const SPREADS: [Duration; 11] = [
@@ -35,8 +36,7 @@ pub enum Remedy {
     Spread {
         /// The smallest of [`SPREADS`] that does.
         spread: Duration,
-        /// The jobs of the crowded minutes, but those that tick more often than that: their spread is
-        /// cut at the next tick and would only crowd them there.
+        /// The jobs of the crowded minutes, but those that have this spread or a longer one.
         jobs: Vec<JobName>,
     },
     /// No spread does.
@@ -45,38 +45,38 @@ pub enum Remedy {
     Unknown,
 }
 
-/// Looks for it. `crowded` are the jobs of the crowded minutes, by their index, each with the shortest
-/// time between its ticks in microseconds.
+/// Looks for it. `crowded` are the jobs of the crowded minutes, by their index. All of `walked` is gone
+/// through, and what lies in `judged` has to fit.
+///
+/// It is tried as it would be taken: by the same walk, the same line and the same measure as the proof.
 pub(super) fn seek(
-    jobs: &[&Demand<'_>],
-    crowded: &[(usize, i64)],
+    pool: &Pool<'_>,
+    crowded: &BTreeSet<usize>,
     limit: NonZeroU32,
-    span: Span,
+    walked: Span,
+    judged: Span,
+    patience: &[Patience],
     mut work: u64,
 ) -> Remedy {
     for spread in SPREADS {
-        let shortest = i64::try_from(spread.as_micros()).unwrap_or(i64::MAX);
-        let moved: Vec<usize> = crowded
-            .iter()
-            .filter(|(_, gap)| *gap >= shortest)
-            .map(|(job, _)| *job)
-            .collect();
+        let is_wider = |job: &usize| spread > pool.jobs[*job].spread;
+        let moved: Vec<usize> = crowded.iter().copied().filter(is_wider).collect();
         if moved.is_empty() {
-            return Remedy::None;
+            continue;
         }
-        let mut callers: Vec<Caller<'_>> = jobs.iter().map(|job| job.caller()).collect();
+        let mut callers: Vec<Caller<'_>> = pool.jobs.iter().map(|job| job.caller()).collect();
         for job in &moved {
-            let wider = spread.max(jobs[*job].spread);
-            callers[*job].offset = within(jobs[*job].name.as_str(), wider);
+            callers[*job].spread = Spread::new(pool.jobs[*job].name.as_str(), spread);
         }
-        let mut calls = Calls::new(&callers, span, work);
-        let fits = crowd::fits(&mut calls, limit);
+        let mut calls = Calls::new(&callers, walked, work);
+        let judged_us = judged.from.as_microsecond();
+        let fits = crowd::fits(&mut calls, limit, patience, judged_us);
         work = calls.left();
         if fits && calls.cut().is_some() || work == 0 {
             return Remedy::Unknown;
         }
         if fits {
-            let jobs = moved.into_iter().map(|job| jobs[job].name.clone());
+            let jobs = moved.into_iter().map(|job| pool.jobs[job].name.clone());
             return Remedy::Spread {
                 spread,
                 jobs: jobs.collect(),

@@ -13,6 +13,8 @@ use crate::domain::schedule::{Dst, ScheduleSpec};
 use crate::domain::secret::SecretRef;
 use crate::domain::workspace::{Quota, Workspace};
 
+mod remedies;
+
 pub(super) fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
@@ -62,6 +64,7 @@ pub(super) struct Fixture {
     schedule: Schedule,
     spread: Duration,
     start_deadline: Duration,
+    overlap: Overlap,
 }
 
 impl Fixture {
@@ -76,6 +79,7 @@ impl Fixture {
             schedule: schedule(name, expression, timezone),
             spread: Duration::ZERO,
             start_deadline: Duration::from_secs(300),
+            overlap: Overlap::Skip,
         }
     }
 
@@ -100,7 +104,7 @@ impl Fixture {
             schedule: &self.schedule,
             spread: self.spread,
             start_deadline: self.start_deadline,
-            skips: true,
+            overlap: self.overlap,
         }
     }
 }
@@ -280,7 +284,7 @@ fn a_few_seconds_for_the_sake_of_the_window_are_no_fault_unless_they_add_up() {
 }
 
 #[test]
-fn a_job_that_ticks_more_often_than_the_spread_stays_as_it_is() {
+fn a_job_that_ticks_more_often_than_the_spread_is_spread_to_its_next_tick() {
     let mut jobs = sixty("0 * * * *");
     jobs.extend((0..5).map(|number| Fixture::new(&format!("minutely-{number}"), "* * * * *")));
     let proof = proven_within(&jobs, 20, 2);
@@ -293,8 +297,76 @@ fn a_job_that_ticks_more_often_than_the_spread_stays_as_it_is() {
         panic!("{remedy:?}");
     };
     assert!(*spread > Duration::from_secs(60));
-    assert_eq!(moved.len(), 60, "{moved:?}");
+    assert_eq!(moved.len(), 65, "{moved:?}");
     assert_eq!(proven_within(&remedied(jobs, &remedy), 20, 2).crowds, []);
+}
+
+#[test]
+fn a_job_that_has_a_longer_spread_keeps_it() {
+    let mut jobs = sixty("0 * * * *");
+    let kept = "job-07";
+    jobs[6].spread = Duration::from_secs(7_200);
+    // At 06:00, before it is due.
+    jobs.push(Fixture::new("job-61", "0 * * * *"));
+    let proof = proven_within(&jobs, 20, 2);
+    let remedy = proof.remedy.unwrap();
+    let Remedy::Spread { jobs: moved, .. } = &remedy else {
+        panic!("{remedy:?}");
+    };
+    assert_eq!(moved.len(), 60);
+    assert!(moved.iter().all(|job| job.as_str() != kept));
+    assert_eq!(proven_within(&remedied(jobs, &remedy), 20, 2).crowds, []);
+}
+
+#[test]
+fn a_workspace_that_shares_a_key_is_held_to_what_it_may_call_alone() {
+    let fixtures: Vec<Fixture> = sixty("0 * * * *");
+    let jobs: Vec<Demand<'_>> = fixtures.iter().map(Fixture::demand).collect();
+    let workspaces = workspaces(&[
+        ("other", &["KEY", "SECOND", "THIRD"], Some(20), Some(200)),
+        ("prod", &["KEY"], Some(20), Some(200)),
+    ]);
+    let from = at("2026-11-24T05:16:00Z");
+    let until = from + Duration::from_secs(86_400);
+    let proofs = prove(&jobs, &workspaces, Span { from, until });
+    let told: Vec<_> = proofs
+        .iter()
+        .map(|proof| {
+            (
+                proof.workspaces.len(),
+                proof.limit.get(),
+                proof.crowds.is_empty(),
+            )
+        })
+        .collect();
+    assert_eq!(told, [(2, 60, true), (1, 20, false)]);
+}
+
+#[test]
+fn of_the_clocks_changes_each_minute_is_the_one_that_the_planner_calls_in() {
+    // On 2026-10-25 02:30 is repeated: a fixed time fires once; 2026-03-29 has none and runs at 03:00.
+    let jobs: Vec<Fixture> = (0..21)
+        .map(|number| Fixture::in_zone(&format!("job-{number}"), "30 2 * * *", "Europe/Berlin"))
+        .collect();
+    let demands: Vec<Demand<'_>> = jobs.iter().map(Fixture::demand).collect();
+    let workspaces = workspaces(&[("prod", &["KEY"], Some(20), Some(200))]);
+    let minutes = |from: &str| {
+        let from = at(from);
+        let until = from + Duration::from_secs(86_400);
+        let mut proofs = prove(&demands, &workspaces, Span { from, until });
+        let crowds = proofs.remove(0).crowds.into_iter();
+        crowds
+            .map(|crowd| (crowd.first, crowd.minutes, crowd.calls))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        minutes("2026-10-24T22:00:00Z"),
+        [(at("2026-10-25T00:30:00Z"), 1, 21)]
+    );
+    assert_eq!(
+        minutes("2026-03-28T23:00:00Z"),
+        [(at("2026-03-29T01:00:00Z"), 1, 21)]
+    );
 }
 
 #[test]

@@ -300,6 +300,15 @@ impl Schedule {
         &self.0.days
     }
 
+    /// Whether an `H` in it makes it depend on the job's name.
+    pub fn is_by_name(&self) -> bool {
+        let items = |text: &str| {
+            text.split([' ', '\t', ','])
+                .any(|item| item.starts_with('H'))
+        };
+        self.0.expressions.iter().any(|text| items(text))
+    }
+
     /// Whether it is `@manual`, and never ticks.
     pub fn is_manual(&self) -> bool {
         self.0.rules.is_empty()

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use minijinja::{Error, ErrorKind};
 
-use super::evaluate::{Compiled, ENVIRONMENT, evaluate, to_json, values, words};
-use super::{NAMES, Node, Piece, Problem, TemplateContext, TemplateError, below};
+use super::evaluate::{ENVIRONMENT, Source, evaluate, to_json, values, words};
+use super::{NAMES, Node, PREVIOUS_SUCCESS, Piece, Problem, TemplateContext, TemplateError, below};
 use crate::domain::json::Json;
 use crate::domain::nearest::nearest;
 
@@ -109,7 +109,7 @@ fn end_of_expression(text: &str) -> Option<usize> {
     None
 }
 
-fn compile_expression(source: &str) -> Result<Compiled, Problem> {
+fn compile_expression(source: &str) -> Result<Source, Problem> {
     if source.starts_with('-') || source.ends_with('-') {
         return Err(Problem::new(
             "`{{-` and `-}}` are not supported: a template leaves the text around it alone",
@@ -118,11 +118,11 @@ fn compile_expression(source: &str) -> Result<Compiled, Problem> {
     }
     let source = source.trim();
     let expression = ENVIRONMENT
-        .compile_expression_owned(source.to_owned())
+        .compile_expression(source)
         .map_err(|error| Problem::new(format!("`{source}`: {}", words(&error)), None))?;
-    let mut undefined: Vec<_> = expression
-        .undeclared_variables(false)
-        .into_iter()
+    let names = expression.undeclared_variables(false);
+    let mut undefined: Vec<_> = names
+        .iter()
         .filter(|name| !NAMES.contains(&name.as_str()))
         .collect();
     undefined.sort();
@@ -135,7 +135,6 @@ fn compile_expression(source: &str) -> Result<Compiled, Problem> {
             }),
         ));
     }
-    let compiled = Compiled(expression);
     for previous_success_at in [None, Some(SAMPLE)] {
         let sample = TemplateContext {
             scheduled_at: SAMPLE,
@@ -146,12 +145,15 @@ fn compile_expression(source: &str) -> Result<Compiled, Problem> {
             trigger: "schedule",
             previous_success_at,
         };
-        let value = evaluate(&compiled, &values(&sample)).map_err(|error| {
+        let value = evaluate(&expression, &values(&sample)).map_err(|error| {
             Problem::new(format!("`{source}`: {}", words(&error)), hint(&error))
         })?;
         to_json(&value).map_err(|why| Problem::new(format!("`{source}` {why}"), None))?;
     }
-    Ok(compiled)
+    Ok(Source {
+        text: source.into(),
+        uses_previous_success: names.contains(PREVIOUS_SUCCESS),
+    })
 }
 
 /// The instant of the trial: any will do, since shifts by years stay within the calendar.

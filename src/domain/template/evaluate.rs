@@ -1,6 +1,5 @@
 //! Expressions at work: the names they see, their values, and what those become in JSON.
 
-use std::fmt;
 use std::sync::LazyLock;
 
 use jiff::Timestamp;
@@ -30,16 +29,24 @@ pub(super) static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(||
     env
 });
 
-pub(super) struct Compiled(pub(super) Expression<'static, 'static>);
+/// An expression that was tried when it was read. Its text is kept and compiled again each time: that
+/// takes microseconds, once a call, and what minijinja makes of the shortest text takes ten kilobytes,
+/// for as long as the job is loaded.
+#[derive(Debug)]
+pub(super) struct Source {
+    pub(super) text: Box<str>,
+    /// Whether it speaks of the previous success.
+    pub(super) uses_previous_success: bool,
+}
 
-impl fmt::Debug for Compiled {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("{{ … }}")
+impl Source {
+    fn evaluate(&self, context: &Value) -> Result<Value, Error> {
+        evaluate(&ENVIRONMENT.compile_expression(&self.text)?, context)
     }
 }
 
-pub(super) fn evaluate(expression: &Compiled, context: &Value) -> Result<Value, Error> {
-    let value = expression.0.eval(context.clone())?;
+pub(super) fn evaluate(expression: &Expression<'_, '_>, context: &Value) -> Result<Value, Error> {
+    let value = expression.eval(context.clone())?;
     if value.is_undefined() {
         return Err(Error::new(
             ErrorKind::UndefinedError,
@@ -64,7 +71,8 @@ pub(super) fn render(
 ) -> Result<Json, TemplateError> {
     match node {
         Node::Plain(json) => Ok(json.clone()),
-        Node::Value(expression) => evaluate(expression, context)
+        Node::Value(expression) => expression
+            .evaluate(context)
             .map_err(|error| words(&error))
             .and_then(|value| to_json(&value))
             .map_err(|why| Problem::new(why, None).at(path)),
@@ -98,7 +106,9 @@ fn render_text(pieces: &[Piece], context: &Value) -> Result<String, String> {
         match piece {
             Piece::Literal(literal) => text.push_str(literal),
             Piece::Expression(expression) => {
-                let value = evaluate(expression, context).map_err(|error| words(&error))?;
+                let value = expression
+                    .evaluate(context)
+                    .map_err(|error| words(&error))?;
                 // JSON's spelling, not Jinja's `none`: the text is read by no template.
                 if value.is_none() {
                     text.push_str("null");

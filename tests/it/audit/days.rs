@@ -136,7 +136,9 @@ proptest! {
 
 /// Three days of May 2026, the second of which is left out; 1 is of the first, and so on.
 async fn three_days(keys: &str) -> Ledger {
-    let job = job(&format!("name: report, schedule: '0 12 * * *', {keys}"));
+    let job = job(&format!(
+        "name: report, schedule: '0 12 * * *', catchup: none, {keys}"
+    ));
     let mut ledger = Ledger::empty().await;
     let (from, until) = ("2026-05-11T00:00:00Z", "2026-05-14T00:00:00Z");
     ledger.job("report", &job.definition, from, until).await;

@@ -20,7 +20,7 @@ async fn a_whole_ledger_is_ok() {
     let page = place.read(&["audit", "verify"]).ok();
     assert_eq!(
         page,
-        "1 job, 2 ticks, 2 runs, 2 attempts; from 2026-11-24T00:30:00.000Z to 2026-11-24T02:00:00.000Z\nok: every tick is accounted for, once\n"
+        "1 job, 2 ticks, 2 runs, 2 attempts\nfrom 2026-11-24T00:30:00.000Z to 2026-11-24T02:00:00.000Z\nok: every tick is accounted for, once\n"
     );
     let report = place.read(&["audit", "verify", "-o", "json"]).json();
     assert_eq!(report["ok"], true);
@@ -62,4 +62,41 @@ async fn a_hole_is_named_and_fails() {
         ),
         "{csv}"
     );
+}
+
+#[tokio::test]
+async fn what_is_still_to_be_planned_is_told_beside_the_verdict() {
+    let place = Place::new();
+    hourly(&place, &["2026-11-24T01:00:00Z", "2026-11-24T03:00:00Z"]).await;
+    let gap = "INSERT INTO gaps (job, definition_hash, from_us, until_us, cause, superseded)
+               SELECT name, definition_hash, unixepoch('2026-11-24 01:30') * 1000000,
+                      unixepoch('2026-11-24 02:30') * 1000000, 'daemon_down', 0 FROM jobs";
+    place.change(gap).await;
+    let page = place.read(&["audit", "verify"]).ok();
+    assert!(
+        page.ends_with(
+            "\n1 span is still to be planned; ticks in there were not looked for\nok: every planned tick is accounted for, once\n"
+        ),
+        "{page}"
+    );
+    let report = place.read(&["audit", "verify", "-o", "json"]).json();
+    assert_eq!(report["unplanned_spans"], 1);
+}
+
+#[tokio::test]
+async fn lines_list_every_finding_and_a_page_says_so() {
+    let place = Place::new();
+    hourly(&place, &["2026-11-24T01:00:00Z", "2027-01-24T01:00:00Z"]).await;
+    let holes = 61 * 24 - 1;
+    let page = place.read(&["audit", "verify"]).out;
+    let more = format!("  … and {} more; -o jsonl lists them all\n", holes - 20);
+    assert!(page.contains(&more), "{page}");
+    let lines = place.read(&["audit", "verify", "-o", "jsonl"]);
+    assert_eq!((lines.code, lines.out.lines().count()), (1, holes));
+    let csv = place.read(&["audit", "verify", "-o", "csv"]);
+    assert_eq!((csv.code, csv.out.lines().count()), (1, holes + 1));
+    let report = place.read(&["audit", "verify", "-o", "json"]);
+    let report: serde_json::Value = serde_json::from_str(&report.out).unwrap();
+    assert_eq!(report["totals"]["holes"], holes);
+    assert_eq!(report["holes"].as_array().unwrap().len(), 1000);
 }

@@ -187,13 +187,67 @@ fn slips_of_the_finger_are_understood() {
         (&["history", "--since", "24"], "24h or 24d"),
         (&["history", "--label", "team"], "KEY=VALUE"),
         (&["history", "-o", "yaml"], "table, json, jsonl, csv"),
-        (
-            &["next", "job", "--expr", "* * * * *"],
-            "cannot be used with",
-        ),
+        (&["next", "Job", "--expr", "* * * * *"], "no name of a job"),
         (&[], "Usage: funcron"),
     ] {
         let words = place.run(arguments).refused(2);
         assert!(words.contains(said), "{arguments:?}: {words}");
     }
+}
+
+/// What minijinja compiles of one takes ten kilobytes; the promise is 300 MB for any file.
+#[test]
+fn fifty_thousand_templates_are_checked_within_the_memory_promised() {
+    let place = Place::new();
+    let templates: String = (0..50_000)
+        .map(|n| format!("        - \"{{{{ {n} }}}}\"\n"))
+        .collect();
+    place.write(
+        "jobs.yaml",
+        format!(
+            "version: 1\nworkspaces:\n  prod: {{ site: cn1, api_key: {{ env: K }} }}\njobs:\n  - name: a\n    workspace: prod\n    func_id: a__b.c\n    schedule: '@manual'\n    kwargs:\n      list:\n{templates}"
+        ),
+    );
+    let program = assert_cmd::cargo::cargo_bin!("funcron");
+    let limited = "ulimit -d 300000; exec \"$0\" validate -q";
+    let ended = std::process::Command::new("sh")
+        .args(["-c", limited])
+        .arg(program)
+        .current_dir(place.dir.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(0), "{said}");
+}
+
+#[tokio::test]
+async fn where_no_socket_could_be_that_is_said_and_the_status_comes_from_the_ledger() {
+    let place = Place::new();
+    sample(&place).await;
+    let url = place.url();
+    let run = |arguments: &[&str]| -> Ended {
+        let mut command = place.command(&["--database", &url]);
+        for name in ["RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR"] {
+            command.env_remove(name);
+        }
+        command.args(arguments).output().unwrap().into()
+    };
+    // On a machine with an installed daemon there is a place, and another sentence.
+    if std::path::Path::new("/run/funcron").exists() {
+        return;
+    }
+    let paused = run(&["pause", "--all"]).refused(4);
+    assert!(
+        paused.contains("--socket PATH or $FUNCRON_SOCKET"),
+        "{paused}"
+    );
+    let status = run(&["status", "-o", "csv"]);
+    assert_eq!(status.code, 4);
+    assert!(
+        status
+            .out
+            .starts_with("running,holder,ledger,planned_through\r\nfalse,,"),
+        "{}",
+        status.out
+    );
 }

@@ -208,3 +208,38 @@ jobs:
     let never = next("past", "table");
     assert!(never.err.contains("no fires after"), "{}", never.err);
 }
+
+#[test]
+fn an_h_in_a_bare_expression_says_whose_name_it_goes_by() {
+    let place = Place::new();
+    place.write("jobs.yaml", "jobs: [");
+    let from = ["--from", "2026-11-24T00:00:00Z", "-n", "1", "-o", "csv"];
+    let next = |arguments: &[&str]| place.run(&[&["next"], arguments, &from].concat());
+    let nameless = next(&["--expr", "H 2 * * *"]);
+    assert!(
+        nameless.err.starts_with(
+            "`H` depends on the job's name, and these are the fires of a job without one"
+        ),
+        "{}",
+        nameless.err
+    );
+    let named = next(&["nightly-report", "--expr", "H 2 * * *"]);
+    assert!(
+        named.err.ends_with("a job named `nightly-report`\n"),
+        "{}",
+        named.err
+    );
+    // 780578928530954072 % 60, see `domain::schedule::hash`.
+    assert!(
+        named
+            .out
+            .contains("nightly-report,2026-11-24T02:32:00.000Z"),
+        "{}",
+        named.out
+    );
+    assert!(!nameless.out.contains("02:32:00"), "{}", nameless.out);
+    for plain in ["0 2 * * THU", "@every 1H"] {
+        let said = next(&["--expr", plain]).err;
+        assert!(!said.contains("`H`"), "{said}");
+    }
+}

@@ -16,7 +16,8 @@ fn a_good_configuration_shows_each_job_with_its_next_fires() {
         .into();
     assert_eq!(
         ended.err,
-        "2 jobs, 1 of them disabled; no errors, no warnings\n"
+        "the planned calls of the next 31 days fit into the quota; retries, catch-up, starts by hand and the time that calls take come on top of the plan\n\
+         2 jobs, 1 of them disabled; no errors, no warnings\n"
     );
     let told = ended.json();
     assert_eq!(told["ok"], true);
@@ -178,6 +179,7 @@ fn the_quota_proof_is_data_too() {
                 "latest_ms": 122_000,
                 "missed": 0,
                 "skipped": 0,
+                "replaced": 0,
                 "missed_jobs": [],
             }],
             "more_crowds": 0,

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::support::hostile::{self, Hostile};
 
 /// What is told must stay small however large the file is.
 fn first_refusal(text: &str) -> String {
@@ -12,80 +13,22 @@ fn first_refusal(text: &str) -> String {
 }
 
 #[test]
-fn one_long_text_aliased_ten_thousand_times_is_refused_before_it_grows() {
-    let text = format!(
-        "a: &a {}\nb: [{}]\n",
-        "x".repeat(100_000),
-        "*a,".repeat(10_000)
-    );
-    let refused = first_refusal(&text);
-    assert!(refused.contains("grows beyond"), "{refused}");
-}
-
-#[test]
-fn nesting_is_refused_at_its_limit_through_aliases_too() {
-    for text in [
-        "[".repeat(100_000),
-        "{a: ".repeat(100_000),
-        format!("jobs:\n  {}x", "- ".repeat(100_000)),
-        {
-            let mut chain = String::from("a0: &a0 [[[[[[[[[[x]]]]]]]]]]\n");
-            for n in 1..1000 {
-                chain.push_str(&format!("a{n}: &a{n} [[[[[[[[[[*a{}]]]]]]]]]]\n", n - 1));
-            }
-            chain
-        },
-    ] {
+fn a_file_made_to_grow_is_refused_before_it_does() {
+    for Hostile { name, text, said } in hostile::files() {
         let refused = first_refusal(&text);
-        assert!(refused.contains("nested deeper than"), "{refused}");
-    }
-}
-
-#[test]
-fn a_million_values_and_large_defaults_times_many_jobs_are_refused() {
-    let refused = first_refusal(&format!("jobs: [{}]", "1,".repeat(1_000_001)));
-    assert!(refused.contains("grows beyond"), "{refused}");
-
-    let jobs = "{name: x},".repeat(10_000);
-    let defaults = format!("{{kwargs: {{a: {}}}}}", "x".repeat(10_000));
-    let refused = first_refusal(&format!("defaults: {defaults}\njobs: [{jobs}]"));
-    assert!(refused.contains("these defaults grow beyond"), "{refused}");
-
-    let refused = first_refusal(&format!("jobs: [{}]", "{},".repeat(20_001)));
-    assert!(
-        refused.contains("20001 jobs are more than 20000"),
-        "{refused}"
-    );
-
-    let many = "'@daily',".repeat(60_000);
-    let text = format!("{HEAD}jobs:\n  - {{name: a, func_id: a__b.c, schedule: [{many}]}}");
-    let refused = first_refusal(&text);
-    assert!(refused.contains("more than 50000 schedules"), "{refused}");
-}
-
-#[test]
-fn a_bracket_whose_tokens_would_be_held_in_gigabytes_is_refused() {
-    for text in [
-        format!("[{}", "a:,".repeat(500_000)),
-        format!("{{{}", "a: b,\n ".repeat(500_000)),
-        format!("jobs:\n  - [{}", "&a !b x,".repeat(500_000)),
-    ] {
-        let refused = first_refusal(&text);
-        assert!(refused.contains("too large for one bracket"), "{refused}");
+        assert!(refused.contains(said), "{name}: {refused}");
     }
 }
 
 #[test]
 fn five_thousand_jobs_as_json_in_one_bracket_are_fine() {
-    let jobs: Vec<_> = (0..5000)
-        .map(|n| serde_json::json!({ "name": format!("job-{n}"), "func_id": "a__b.c", "schedule": "0,30 * * * *", "kwargs": { "a": [1, 2], "b": n } }))
-        .collect();
-    let text = serde_json::json!({
-        "workspaces": { "prod": { "site": "cn1", "api_key": { "env": "K" } } },
-        "defaults": { "workspace": "prod" },
-        "jobs": jobs,
-    });
-    assert_eq!(accept(parse(&text.to_string())).config.jobs.len(), 5000);
+    assert_eq!(
+        accept(parse(&hostile::many_jobs_in_one_bracket()))
+            .config
+            .jobs
+            .len(),
+        5000
+    );
 }
 
 #[test]

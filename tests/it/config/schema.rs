@@ -29,8 +29,13 @@ const CALENDAR: &str = concat!(
     "/tests/fixtures/calendar/company.ics"
 );
 
+const AUTHORITY: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/tests/fixtures/tls/authority.pem"
+);
+
 /// A good value for every key, none of them its default.
-fn sample(section: &str, key: &str) -> Option<Value> {
+pub(super) fn sample(section: &str, key: &str) -> Option<Value> {
     let value = match (section, key) {
         ("Config", "version") => json!(1),
         ("Config", "database") => json!("sqlite:///x.db"),
@@ -52,7 +57,7 @@ fn sample(section: &str, key: &str) -> Option<Value> {
         ("Workspace", "max_in_flight") => json!(3),
         ("Workspace", "max_reply") => json!("1MiB"),
         ("Workspace", "insecure") => json!(true),
-        ("Workspace", "ca_file") => json!("/ca.pem"),
+        ("Workspace", "ca_file") => json!(AUTHORITY),
         ("Workspace", "proxy") => json!("http://proxy:3128"),
         ("Limits", _) => json!("7/min"),
         ("Secret", "env") => json!("OTHER"),
@@ -111,7 +116,7 @@ fn sample(section: &str, key: &str) -> Option<Value> {
 }
 
 /// A small configuration that is good as it stands.
-fn base() -> Value {
+pub(super) fn base() -> Value {
     json!({
         "workspaces": {
             "prod": { "site": "cn1", "api_key": { "env": "K" } },
@@ -123,7 +128,7 @@ fn base() -> Value {
 }
 
 /// Puts a value in its place; what stands for the same thing under another key goes.
-fn put(config: &mut Value, place: &str, key: &str, value: Value) {
+pub(super) fn put(config: &mut Value, place: &str, key: &str, value: Value) {
     let mut section = config;
     for segment in place.split('/').skip(1) {
         section = match segment.parse::<usize>() {
@@ -156,7 +161,7 @@ fn put(config: &mut Value, place: &str, key: &str, value: Value) {
 }
 
 /// The sections of the schema with their keys.
-fn sections() -> Vec<(String, &'static str, Vec<String>)> {
+pub(super) fn sections() -> Vec<(String, &'static str, Vec<String>)> {
     let schema = config::schema();
     let keys = |section: &Value| -> Vec<String> {
         section["properties"]

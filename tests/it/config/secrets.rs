@@ -1,7 +1,6 @@
 //! Secrets: found, refused, and never told.
 
 use funcron::config::{Environment, Unresolved, resolve_in};
-use funcron::domain::job::Job;
 
 use super::*;
 
@@ -35,10 +34,12 @@ jobs:
     assert_eq!(keys.len(), 2, "the same key given twice is one");
     assert_eq!(keys[0].secret.expose(), KEY);
     assert_eq!(&*keys[0].id.0, "4cec3e3d", "the head of the key's SHA-256");
-    let job: &Job = &loaded.config.jobs[0];
-    let kwargs = secrets.kwargs_of(job);
-    assert_eq!(kwargs[0].0, "t");
-    assert_eq!(kwargs[0].1.expose(), TOKEN, "one line end is taken off");
+    let [(name, source)] = &loaded.config.jobs[0].secret_kwargs[..] else {
+        panic!("one secret argument is given");
+    };
+    assert_eq!(name, "t");
+    let token = secrets.kwargs[source].expose();
+    assert_eq!(token, TOKEN, "one line end is taken off");
     assert!(!format!("{secrets:?}").contains("CANARY"));
 }
 

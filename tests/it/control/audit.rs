@@ -13,7 +13,7 @@ fn a_tick_in_a_pause_that_is_not_skipped_and_one_skipped_without_a_pause_are_nam
     assert_eq!(house.faults(), Vec::<String>::new());
 
     house.connect().execute(
-        "UPDATE runs SET state = 'missed', reason = 'clock' WHERE scheduled_us = 1777593660000000",
+        "UPDATE runs SET state = 'cancelled', reason = 'operator' WHERE scheduled_us = 1777593660000000",
     );
     let found = house.faults();
     assert!(

@@ -4,20 +4,23 @@
 use funcron::domain::job::JobName;
 use funcron::domain::run::RunId;
 use funcron::engine::{
-    Command, CommandError, PauseAnswer, PauseOrder, Reply, Selection, Started, TriggerOrder,
+    Command, CommandError, PauseAnswer, PauseOrder, Reply, ResumeOrder, Selection, Started,
+    TriggerOrder,
 };
 
 use crate::support::house::{House, at};
 
+mod absent;
 mod audit;
 mod backfill;
 mod cancel;
 mod crash;
-mod matrix;
 mod pause;
 mod replay;
 mod socket;
+mod states;
 mod trigger;
+mod withdrawn;
 
 fn name(job: &str) -> JobName {
     JobName::parse(job).unwrap()
@@ -43,8 +46,18 @@ fn pause_job(house: &mut House, job: &str) -> PauseAnswer {
     pause(house, Selection::Job(name(job)), None)
 }
 
+fn resumption(jobs: Selection) -> ResumeOrder {
+    ResumeOrder {
+        jobs,
+        reason: Some("the end".to_owned()),
+    }
+}
+
 fn resume(house: &mut House, job: &str) -> PauseAnswer {
-    match order(house, Command::Resume(Selection::Job(name(job)))) {
+    match order(
+        house,
+        Command::Resume(resumption(Selection::Job(name(job)))),
+    ) {
         Ok(Reply::Pauses(answer)) => answer,
         other => panic!("{other:?}"),
     }

@@ -4,7 +4,7 @@
 use funcron::domain::workspace::WorkspaceName;
 use funcron::engine::{Command, CommandError, PauseOrder, Selection};
 
-use super::{events, name, order, pause, pause_job, resume, trigger};
+use super::{events, name, order, pause, pause_job, resume, resumption, trigger};
 use crate::support::house::{House, at, job};
 use crate::support::remote::Reply as Remote;
 
@@ -32,7 +32,10 @@ fn ticks_of_a_paused_job_are_skipped_and_resuming_fires_none_of_them() {
         events(&house, "pause"),
         [r#"a test a {"reason":"the reason","until":null}"#]
     );
-    assert_eq!(events(&house, "resume"), ["a test a {}"]);
+    assert_eq!(
+        events(&house, "resume"),
+        [r#"a test a {"reason":"the end"}"#]
+    );
 }
 
 #[test]
@@ -52,6 +55,24 @@ fn a_tick_at_the_instant_of_the_order_is_before_the_pause_and_one_at_the_resumin
             "00:02:00 skipped/paused",
             "00:03:00 skipped/paused",
             "00:04:00 success"
+        ]
+    );
+}
+
+#[test]
+fn a_tick_of_before_the_pause_that_is_planned_in_it_is_not_caught_up() {
+    let mut house = House::new(&[job("a", "* * * * *", "")]);
+    house.run_until("00:01:30");
+    // Too late to be live; what is late is planned by the next step.
+    house.advance_to("00:02:30");
+    pause_job(&mut house, "a");
+    house.run_until("00:03:30");
+    assert_eq!(
+        house.runs("a"),
+        [
+            "00:01:00 success",
+            "00:02:00 catchup skipped/paused",
+            "00:03:00 skipped/paused"
         ]
     );
 }
@@ -178,7 +199,7 @@ fn a_workspace_is_paused_with_all_of_its_jobs_and_no_others() {
     assert_eq!(house.runs("a"), ["00:01:00 success"]);
     assert_eq!(house.runs("b"), ["00:01:00 skipped/paused"]);
     let nowhere = Selection::Workspace(WorkspaceName("nowhere".into()));
-    let refused = order(&mut house, Command::Resume(nowhere));
+    let refused = order(&mut house, Command::Resume(resumption(nowhere)));
     assert!(matches!(refused, Err(CommandError::NotFound(_))));
 }
 
@@ -206,7 +227,10 @@ fn pausing_again_replaces_the_pause_and_resuming_twice_changes_nothing() {
 #[test]
 fn a_name_that_is_not_loaded_is_told_what_is_near() {
     let mut house = House::new(&[job("report", "* * * * *", "")]);
-    let refused = order(&mut house, Command::Resume(Selection::Job(name("reprot"))));
+    let refused = order(
+        &mut house,
+        Command::Resume(resumption(Selection::Job(name("reprot")))),
+    );
     match refused {
         Err(CommandError::NotFound(what)) => assert!(what.contains("`report`"), "{what}"),
         other => panic!("{other:?}"),

@@ -83,7 +83,10 @@ impl Place {
 
     /// Starts a daemon and answers what it said until it was ready.
     fn start(&mut self) -> String {
-        let daemon = self.command(&["run"]).stderr(Stdio::piped()).spawn();
+        let daemon = self
+            .command(&["run", "--no-watch"])
+            .stderr(Stdio::piped())
+            .spawn();
         let daemon = self.daemon.insert(daemon.unwrap());
         let mut lines = BufReader::new(daemon.stderr.take().unwrap()).lines();
         let mut said = String::new();
@@ -219,6 +222,21 @@ fn pauses_show_in_the_status_and_outlive_a_kill() {
         "{words}"
     );
     place.signal("-KILL");
+    // The list tells of them from the ledger, with a daemon or without.
+    let listed = place.run(&["list", "-o", "json"]).json();
+    for job in listed.as_array().unwrap() {
+        assert_eq!(job["paused"]["reason"], "the move", "{job}");
+        for key in ["since", "until", "actor"] {
+            assert!(job["paused"][key].is_string(), "{job}");
+        }
+        let next = job["next_at"].as_str();
+        assert!(next.is_none_or(|next| Some(next) > job["paused"]["until"].as_str()));
+    }
+    let table = place.run(&["list"]).ok();
+    assert!(
+        table.contains("PAUSED") && table.contains(" left: the move ["),
+        "{table}"
+    );
     place.start();
     let status = place.run(&["status", "-o", "json"]).json();
     assert_eq!(status["running"], true);
@@ -229,7 +247,8 @@ fn pauses_show_in_the_status_and_outlive_a_kill() {
         page.contains("echo since 20") && page.contains("the move"),
         "{page}"
     );
-    place.run(&["resume", "--workspace", "sandbox"]).ok();
+    let done = ["resume", "--workspace", "sandbox", "--reason", "moved"];
+    place.run(&done).ok();
     let status = place.run(&["status", "-o", "json"]).json();
     assert_eq!(status["paused"], serde_json::json!([]));
     assert_eq!(place.run(&["resume", "echo"]).ok(), "nothing was paused\n");

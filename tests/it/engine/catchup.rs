@@ -58,6 +58,23 @@ fn a_tick_outside_the_window_is_missed_though_it_is_the_latest() {
 }
 
 #[test]
+fn a_daemon_that_dies_as_it_starts_does_not_catch_up_anew_with_each_try() {
+    let mut house = down_until("00:05:30", &[job("a", "* * * * *", "")]);
+    // Between the first two no tick is.
+    for instant in ["00:05:40", "00:06:10", "00:08:30"] {
+        house.crash();
+        house.advance_to(instant);
+        house.open();
+    }
+    house.quiesce();
+    assert_eq!(
+        house.tally(),
+        tally([("missed/catchup", 7), ("catchup success", 1)])
+    );
+    assert_eq!(house.runs("a").last().unwrap(), "00:08:00 catchup success");
+}
+
+#[test]
 fn a_month_is_caught_up_in_chunks_and_live_ticks_go_first() {
     let mut house = down_until("2026-05-31T00:00:00Z", &[job("a", "* * * * *", "")]);
     house.advance_to("2026-05-31T00:01:00Z");

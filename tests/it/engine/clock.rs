@@ -142,3 +142,15 @@ fn a_large_jump_that_is_put_right_leaves_no_trace() {
         house.tally()
     );
 }
+
+#[test]
+fn a_step_of_the_clock_is_told_once_with_its_size() {
+    let mut house = House::new(&[job("a", "* * * * *", "")]);
+    house.run_until("00:01");
+    house.step_wall_to("00:31");
+    house.run_until("00:40");
+    house.step_wall_to("00:35");
+    house.run_until("00:42");
+    let steps = "SELECT (detail ->> 'seconds') || ' in ' || (detail ->> 'steps') FROM events WHERE kind = 'clock_jump' ORDER BY id";
+    assert_eq!(house.texts(steps), ["1800 in 1", "-300 in 1"]);
+}

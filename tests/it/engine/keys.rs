@@ -142,3 +142,57 @@ fn the_reply_that_came_last_decides_whether_a_key_is_held_after_a_restart_too() 
     assert_eq!(house.runs("b"), ["00:02:00 failed/auth_failed"]);
     assert_eq!(house.runs("c"), ["00:03:00 success"]);
 }
+
+#[test]
+fn a_probe_that_cannot_be_recorded_costs_the_key_nothing() {
+    let mut house = House::new(&jobs());
+    house.remote.refuse(KEYS[0]);
+    house.run_until("00:05");
+    house.remote.accept(KEYS[0]);
+    house.connect().execute(
+        "CREATE TRIGGER outage BEFORE INSERT ON attempts BEGIN SELECT RAISE(ABORT, 'an outage'); END",
+    );
+    house.run_until("00:11");
+    assert_eq!(house.remote.calls().len(), 1, "the probe was not made");
+    house.connect().execute("DROP TRIGGER outage");
+    house.run_until("00:11:05");
+    assert_eq!(house.runs("b")[0], "00:02:00 success");
+}
+
+fn told(house: &House) -> Vec<String> {
+    house.texts(
+        "SELECT strftime('%H:%M:%S', at_us / 1000000, 'unixepoch') || ' ' || kind || ' ' || (detail ->> 'workspace') || ' ' || (detail ->> 'why')
+         FROM events WHERE kind IN ('key_held', 'key_freed') ORDER BY id",
+    )
+}
+
+#[test]
+fn that_a_key_is_held_and_that_it_is_free_again_is_told_once() {
+    let mut all = jobs().to_vec();
+    all.push(job("d", "1,30,40 0 * * *", "start_deadline: 2h"));
+    let mut house = House::new(&all);
+    house.remote.refuse(KEYS[0]);
+    house.run_until("00:23");
+    let held = "00:01:00 key_held prod the server calls it invalid";
+    assert_eq!(
+        told(&house),
+        [held],
+        "two calls found out, and probes since"
+    );
+    house.remote.accept(KEYS[0]);
+    house.run_until("00:39");
+    house.remote.refuse(KEYS[0]);
+    house.run_until("00:41");
+    let events = told(&house);
+    assert_eq!(events.len(), 3, "{events:?}");
+    assert_eq!(events[1], "00:30:00 key_freed prod the server takes it");
+    assert_eq!(
+        events[2],
+        "00:40:00 key_held prod the server calls it invalid"
+    );
+    house.reload(&all);
+    house.restart();
+    assert_eq!(told(&house)[3], "00:41:00 key_freed prod a reload");
+    let key = house.texts("SELECT DISTINCT detail ->> 'key' FROM events WHERE kind = 'key_held'");
+    assert_eq!(key, house.texts("SELECT DISTINCT key_id FROM attempts"));
+}

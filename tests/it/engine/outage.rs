@@ -4,6 +4,8 @@
 //! Most outages here are triggers that refuse a statement: they fail at once, where a lock would
 //! take SQLite's five seconds.
 
+use funcron::store::StoreErrorKind;
+
 use crate::support::house::{House, at, job};
 
 const NO_ATTEMPTS: &str =
@@ -78,7 +80,7 @@ fn while_somebody_else_holds_the_ledger_nothing_is_sent_and_afterwards_everythin
         "the attempt could not be recorded"
     );
     let error = house.try_step().unwrap_err();
-    assert!(error.is_transient(), "{error}");
+    assert_eq!(*error.kind(), StoreErrorKind::Busy, "{error}");
     elsewhere.execute("COMMIT");
     house.run_until("00:01:05");
     assert_eq!(house.runs("a"), ["00:01:00 success"]);
@@ -148,4 +150,26 @@ fn a_run_that_ended_behind_the_engines_back_is_let_go() {
     assert_eq!(house.runs("c"), ["00:01:00 cancelled/operator"]);
     assert_eq!(house.remote.calls().len(), 1);
     assert_eq!(house.quiesce().waiting, 0);
+}
+
+/// A success whose tick no clock can show: reading it fails, and nothing else does.
+const UNREADABLE: &str = "INSERT INTO runs (id, job, trigger, scheduled_us, due_us, state, definition_hash, workspace, func_id, created_us, opened_us, finished_us, attempts, counted) \
+    VALUES ('00000000-0000-0000-0000-000000000000', 'a', 'manual', -400000000000000000, 0, 'success', '', 'prod', '', 0, 0, 0, 1, 1)";
+
+#[test]
+fn a_run_whose_templates_need_what_cannot_be_read_is_tried_again() {
+    let since = "kwargs: { run: \"{{ run_id }}\", attempt: \"{{ attempt }}\", since: \"{{ previous_success_at }}\" }";
+    let asks = job("a", "1 0 * * *", "").replace(
+        "kwargs: { run: \"{{ run_id }}\", attempt: \"{{ attempt }}\" }",
+        since,
+    );
+    let mut house = House::new(&[asks]);
+    house.quiesce();
+    house.connect().execute(UNREADABLE);
+    endure_until(&mut house, "00:01:05");
+    assert_eq!(house.runs("a")[1..], ["00:01:00 waiting/in_flight"]);
+    let delete = "DELETE FROM runs WHERE trigger = 'manual'";
+    house.connect().execute(delete);
+    house.run_until("00:01:10");
+    assert_eq!(house.runs("a"), ["00:01:00 success"]);
 }

@@ -232,3 +232,20 @@ fn a_limit_that_a_reload_brings_counts_what_was_sent_before() {
     assert_eq!(house.tally().get("success"), Some(&15));
     assert_eq!(house.most_in_a_minute(None), 10);
 }
+
+/// How long ago the last calls were is known by the machine's own count, whatever the wall clock says.
+#[test]
+fn a_clock_that_is_set_ahead_before_a_restart_does_not_open_the_window() {
+    let mut house = House::new(&jobs(30, "start_deadline: 1h"));
+    house.run_until("00:01:30");
+    house.settle();
+    house.stop(BRIEF);
+    house.step_wall_to("00:10");
+    let restarted = house.clock.monotonic();
+    house.open();
+    house.run_until("00:10:29");
+    assert_eq!(house.tally().get("success"), Some(&20));
+    house.run_until("00:11");
+    assert_eq!(house.tally().get("success"), Some(&30));
+    assert!(house.clock.monotonic() - restarted <= Duration::from_secs(61));
+}

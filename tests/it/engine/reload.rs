@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::support::house::{House, at, job};
 use crate::support::remote::Reply;
+use crate::support::tls::Authority;
 
 const BRIEF: Duration = Duration::from_secs(5);
 const ONE_A_MINUTE: &str =
@@ -133,11 +134,18 @@ fn a_refused_reload_changes_nothing() {
     house.run_until("00:01:30");
     let before = house
         .texts("SELECT definition_hash || from_us || coalesce(until_us, '') FROM job_versions");
-    house.move_to("prod: { base_url: \"$REMOTE\", api_key: { file: key-1 }, ca_file: /nowhere.pem }\n  other: { base_url: \"https://127.0.0.1:1\", api_key: { file: key-1 }, ca_file: /nowhere.pem }");
-    let refused = house.try_reload(&[job("b", "* * * * *", "")]).unwrap_err();
-    assert!(refused.to_string().contains("/nowhere.pem"), "{refused}");
+    house.move_to("prod: { base_url: \"$REMOTE\", api_key: { file: key-1 } }\n  other: { base_url: \"https://127.0.0.1:1\", api_key: { file: key-1 }, ca_file: ca.pem }");
+    let ca_file = house.folder().join("ca.pem");
+    std::fs::write(&ca_file, Authority::new().pem()).unwrap();
+    let next = house.jobset_of(&[job("b", "* * * * *", "")]);
+    // Gone after the configuration was read, and before the client is made.
+    std::fs::remove_file(&ca_file).unwrap();
+    let refused = house
+        .run(async |engine| engine.reload(next, "test", &[]).await)
+        .unwrap_err();
+    assert!(refused.to_string().contains("ca.pem"), "{refused}");
     house
-        .run(async |engine| engine.record_refused_reload("test").await)
+        .run(async |engine| engine.record_refused_reload("test", &[], 0).await)
         .unwrap();
     let after = house
         .texts("SELECT definition_hash || from_us || coalesce(until_us, '') FROM job_versions");
@@ -221,7 +229,7 @@ fn a_tick_that_comes_while_the_reload_is_written_is_not_lost() {
     let clock = house.clock.clone();
     let next = house.jobset_of(&[a, job("b", "* * * * *", "")]);
     house.run(async move |engine| {
-        let mut reload = std::pin::pin!(engine.reload(next, "test"));
+        let mut reload = std::pin::pin!(engine.reload(next, "test", &[]));
         let begun = futures_util::poll!(reload.as_mut());
         assert!(begun.is_pending());
         clock.advance(Duration::from_secs(3));

@@ -1,13 +1,10 @@
 //! A canary: whatever a remote echoes, the API key and the secret arguments are in no byte that is
 //! left behind, and in no log line.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
-
 use serde_json::json;
-use tracing_subscriber::fmt::MakeWriter;
 
 use crate::support::house::{House, job};
+use crate::support::lines::Lines;
 use crate::support::remote::Reply;
 
 const KEY: &str = "canary-key-0123456789abcdef";
@@ -16,28 +13,6 @@ const ARGUMENT: &str = "canary-argument-\"quoted\"-\\-密-0123456789";
 
 /// Both begin with it; nothing else in the test does.
 const CANARY: &str = "canary-";
-
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Lines {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
 
 /// The reply of an engine that dumps what it was sent, in every place that a reply has for text.
 fn echo(ok: bool) -> Reply {
@@ -117,7 +92,7 @@ fn no_secret_is_left_in_the_ledger_its_journal_or_the_logs() {
             "replies are kept, with the secrets struck out: {kept:?}"
         );
     });
-    let lines = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let lines = lines.text();
     assert!(lines.contains("TRACE"), "the most talkative level is on");
     assert!(
         lines.contains("func_failed"),
@@ -151,4 +126,34 @@ fn assert_clean(house: &House, when: &str) {
             "{when}: no {name}"
         );
     }
+}
+
+/// A waiting run keeps its definition, and the values of secrets are kept nowhere: what its definition
+/// refers to has to be in the configuration still.
+#[test]
+fn a_waiting_run_whose_secret_left_the_configuration_ends_and_says_what_to_do() {
+    let place =
+        "prod: { base_url: \"$REMOTE\", api_key: { file: key-1 }, quota: { per_key: 1/min } }";
+    let with = |file: &str| {
+        [
+            job("a", "1 0 * * *", ""),
+            job(
+                "b",
+                "1 0 * * *",
+                &format!("secret_kwargs: {{ token: {{ file: {file} }} }}"),
+            ),
+        ]
+    };
+    let secrets = [("old", "the-old-token"), ("new", "the-new-token")];
+    let mut house = House::with_secrets(place, &with("old"), &secrets);
+    house.run_until("00:01:30");
+    assert_eq!(house.runs("b"), ["00:01:00 waiting/quota"]);
+    house.reload(&with("new"));
+    house.run_until("00:03");
+    assert_eq!(house.runs("b"), ["00:01:00 failed/rejected"]);
+    assert_eq!(house.remote.calls().len(), 1, "nothing is sent without it");
+    let said = house.texts("SELECT message FROM executions WHERE job = 'b'");
+    assert!(said[0].contains("secret_kwargs.token"), "{said:?}");
+    assert!(said[0].contains("an earlier definition"), "{said:?}");
+    assert!(said[0].contains("`funcron trigger b`"), "{said:?}");
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use jiff::{Timestamp, ToSpan, Unit};
 
 use super::{UNLIMITED, every_request_has_its_attempt, open_house};
-use crate::support::daemon::{Folder, eventually};
+use crate::support::daemon::{Daemon, Folder, eventually};
 
 /// Says that this process has a mount namespace of its own.
 const INSIDE: &str = "FUNCRON_TEST_HAS_ITS_OWN_MOUNTS";
@@ -201,7 +201,7 @@ async fn a_call_whose_row_does_not_fit_is_not_made_until_it_does() {
         .await;
     disk.fill();
     daemon
-        .said("an attempt cannot be recorded, so it is not made")
+        .said("the ledger fails, so an attempt is not made")
         .await;
     daemon
         .said("nothing is fired while the ledger fails: trying whether the ledger can be written: the disk is full")
@@ -214,5 +214,46 @@ async fn a_call_whose_row_does_not_fit_is_not_made_until_it_does() {
         .await;
     assert_eq!(sandbox.counters().requests, 2);
     daemon.stop().await;
+    folder.audit();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_of_the_files_that_does_not_fit_is_taken_over_when_there_is_room() {
+    if std::env::var_os(INSIDE).is_none() {
+        return inside_a_namespace(
+            "process::disk::a_change_of_the_files_that_does_not_fit_is_taken_over_when_there_is_room",
+        );
+    }
+    let sandbox = open_house().await;
+    let disk = SmallDisk::of(8 << 10);
+    let folder = Folder::with_ledger(&disk.path("funcron.db"));
+    // Larger than the journal can be when the disk is full.
+    let jobs = |count: usize| {
+        let mut text =
+            "defaults: { workspace: sandbox, func_id: sandbox__ok.echo }\njobs:\n".to_owned();
+        for n in 0..count {
+            let load = "x".repeat(40_000);
+            text.push_str(&format!(
+                "  - {{ name: j{n}, schedule: \"@manual\", kwargs: {{ load: \"{load}\" }} }}\n"
+            ));
+        }
+        text
+    };
+    folder.configure(&sandbox.base_url(), UNLIMITED, &jobs(1));
+    let daemon = Daemon::ready(folder.command(&["run"])).await;
+    disk.fill();
+    folder.configure(&sandbox.base_url(), UNLIMITED, &jobs(40));
+    daemon
+        .said("the reload failed; the old configuration stays")
+        .await;
+    let loaded = "SELECT count(*) FROM jobs WHERE loaded = 1";
+    assert_eq!(folder.count(loaded).await, 1, "all or nothing");
+
+    disk.empty();
+    folder
+        .until::<(i64,)>(&format!("{loaded} HAVING count(*) = 40"))
+        .await;
+    let log = daemon.stop().await;
+    assert!(log.contains("the disk is full"), "{log}");
     folder.audit();
 }

@@ -63,7 +63,7 @@ async fn systemd_hears_of_readiness_status_progress_reloading_and_stopping() {
     let mut command = Command::new("sh");
     command.args([
         "-c",
-        "WATCHDOG_PID=$$ exec \"$0\" run",
+        "WATCHDOG_PID=$$ exec \"$0\" run --no-watch",
         env!("CARGO_BIN_EXE_funcron"),
     ]);
     folder.at_home(&mut command);

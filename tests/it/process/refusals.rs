@@ -8,6 +8,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
 use super::{UNLIMITED, open_house};
 use crate::support::daemon::Folder;
+use crate::support::tls::Authority;
 
 const NOWHERE: &str = "http://127.0.0.1:9";
 const JOBS: &str = "defaults: { workspace: sandbox }\njobs:\n  - { name: a, func_id: sandbox__ok.echo, schedule: \"@manual\" }\n";
@@ -200,29 +201,50 @@ async fn a_ledger_of_a_later_release() {
     );
 }
 
+/// The binary, run by somebody to whom permissions mean something.
+fn by_nobody(folder: &Folder) -> Command {
+    std::fs::set_permissions(folder.path("."), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let is_root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
+    if !is_root {
+        return folder.command(&[]);
+    }
+    // Root may read and write everything; the binary must be found by somebody who may not.
+    std::fs::copy(env!("CARGO_BIN_EXE_funcron"), folder.path("funcron")).unwrap();
+    let mut command = Command::new("setpriv");
+    command.args([
+        "--reuid=65534",
+        "--regid=65534",
+        "--clear-groups",
+        "./funcron",
+    ]);
+    folder.at_home(&mut command);
+    command
+}
+
+#[test]
+fn a_ca_file_that_may_not_be_read() {
+    let folder = Folder::new();
+    folder.configure(NOWHERE, &format!("{UNLIMITED}, ca_file: ca.pem"), JOBS);
+    folder.write("ca.pem", Authority::new().pem());
+    let shut = std::fs::Permissions::from_mode(0o000);
+    std::fs::set_permissions(folder.path("ca.pem"), shut).unwrap();
+    for (verb, code) in [("validate", 2), ("run", 78)] {
+        let mut command = by_nobody(&folder);
+        command.arg(verb);
+        let ended = folder.end(command);
+        assert_eq!(ended.code, code, "{}", ended.err);
+        let words = "workspaces.sandbox.ca_file: the file may not be read; make it readable for the daemon's user";
+        assert!(ended.err.contains(words), "{}", ended.err);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_directory_that_may_not_be_written() {
     let folder = good();
     let closed = folder.path("closed");
     std::fs::create_dir(&closed).unwrap();
     std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o555)).unwrap();
-    std::fs::set_permissions(folder.path("."), std::fs::Permissions::from_mode(0o755)).unwrap();
-    let is_root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
-    let mut command = if is_root {
-        // Root may write everywhere; the binary must be found by somebody who may not.
-        std::fs::copy(env!("CARGO_BIN_EXE_funcron"), folder.path("funcron")).unwrap();
-        let mut command = Command::new("setpriv");
-        command.args([
-            "--reuid=65534",
-            "--regid=65534",
-            "--clear-groups",
-            "./funcron",
-        ]);
-        folder.at_home(&mut command);
-        command
-    } else {
-        folder.command(&[])
-    };
+    let mut command = by_nobody(&folder);
     command.args(["run", "--database", "sqlite:closed/funcron.db"]);
     let ended = folder.end(command);
     assert_eq!(ended.code, 78, "{}", ended.err);

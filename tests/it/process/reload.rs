@@ -104,6 +104,16 @@ async fn a_bad_file_changes_nothing_and_every_error_of_it_is_said() {
     ] {
         assert!(daemon.log().contains(error), "{error}");
     }
+    let refusals: Vec<(String,)> = folder
+        .rows("SELECT detail FROM events WHERE kind = 'reload_failed'")
+        .await;
+    let detail: Value = serde_json::from_str(&refusals[0].0).unwrap();
+    assert_eq!(detail["errors"], 3, "{detail}");
+    let first = detail["first"][0].as_str().unwrap();
+    assert!(
+        first.contains("jobs.yaml:5:43: defaults.timezone: there is no such"),
+        "{detail}"
+    );
     // Nothing of it is taken over, whatever is wrong with it.
     for (round, text) in [
         (2, ""),

@@ -141,3 +141,46 @@ jobs:
     assert_eq!(running, 0);
     folder.audit();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_signal_gives_up_the_calls_that_the_first_waits_for() {
+    let sandbox = open_house().await;
+    let folder = Folder::new();
+    folder.configure(
+        &sandbox.base_url(),
+        UNLIMITED,
+        r#"
+drain_timeout: 10m
+defaults: { workspace: sandbox, timeout: 10m }
+jobs:
+  - { name: hangs, func_id: sandbox__http.hang, schedule: "* * * * * *" }
+"#,
+    );
+    let daemon = folder.start().await;
+    eventually("the call is under way", async || {
+        (sandbox.log().len() == 1).then_some(())
+    })
+    .await;
+    daemon.signal("INT");
+    daemon
+        .said("a second signal (Ctrl-C, SIGTERM) stops at once")
+        .await;
+    // One that comes right behind the first is taken for its echo.
+    eventually("the daemon hears the second signal", async || {
+        daemon.signal("TERM");
+        daemon.log().contains("told to stop at once").then_some(())
+    })
+    .await;
+    let (code, log) = daemon.ended().await;
+    assert_eq!(code, 0, "{log}");
+    assert!(log.contains("calls under way are cut off"), "{log}");
+    let ends: Vec<(String, String)> = folder
+        .rows("SELECT state, reason FROM runs WHERE attempts = 1")
+        .await;
+    assert_eq!(ends, [("unknown".to_owned(), "shutdown".to_owned())]);
+    let stops = folder
+        .count("SELECT count(*) FROM events WHERE kind = 'stop'")
+        .await;
+    assert_eq!(stops, 1);
+    folder.audit();
+}

@@ -4,10 +4,16 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use funcron::clock::Clock;
-use funcron::store::{Disk, Moment, StoreErrorKind};
+use funcron::store::{Disk, Moment, StoreError, StoreErrorKind};
 use tokio::sync::watch;
 
 use super::chance::Chance;
+
+/// Whether it is one of the failures that are brought about here.
+pub(crate) fn is_the_disks(error: &StoreError) -> bool {
+    use StoreErrorKind::{Busy, Full, Io};
+    matches!(error.kind(), Busy | Full | Io)
+}
 
 /// The hand that holds the disk.
 #[derive(Clone)]

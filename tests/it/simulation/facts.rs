@@ -1,10 +1,12 @@
 //! What the ledger says, through connections that are not the daemon's.
 
 use std::path::Path;
-use std::sync::mpsc::{Receiver, Sender};
+use std::sync::mpsc::Receiver;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{Connection, FromRow};
+
+use super::server::Question;
 
 /// A run's row.
 #[derive(Clone, Debug, FromRow)]
@@ -21,6 +23,9 @@ pub(crate) struct RunRow {
     pub(crate) opened_us: Option<i64>,
     pub(crate) finished_us: Option<i64>,
     pub(crate) counted: i64,
+    /// Its tick was planned by a clock that was ahead and set back since.
+    pub(crate) ahead: Option<String>,
+    pub(crate) backfill: Option<String>,
 }
 
 /// An attempt's row.
@@ -34,10 +39,67 @@ pub(crate) struct AttemptRow {
     pub(crate) unknown_reason: Option<String>,
 }
 
+/// An event's row.
+#[derive(Clone, Debug, FromRow)]
+pub(crate) struct EventRow {
+    pub(crate) at_us: i64,
+    pub(crate) kind: String,
+    pub(crate) actor: String,
+    pub(crate) job: Option<String>,
+    pub(crate) run_id: Option<String>,
+    pub(crate) detail: String,
+}
+
+/// A backfill's row.
+#[derive(Clone, Debug, FromRow)]
+pub(crate) struct BackfillRow {
+    pub(crate) id: String,
+    pub(crate) job: String,
+    pub(crate) definition_hash: String,
+    pub(crate) from_us: i64,
+    pub(crate) until_us: i64,
+    pub(crate) every: bool,
+    pub(crate) ticks: i64,
+    pub(crate) ordered_us: i64,
+    pub(crate) ended_us: Option<i64>,
+    pub(crate) ending: Option<String>,
+}
+
+/// An attempt that is open, and its run.
+#[derive(Clone, Debug, FromRow)]
+pub(crate) struct Open {
+    #[sqlx(rename = "run_id")]
+    pub(crate) run: String,
+    pub(crate) attempt: u32,
+    pub(crate) job: String,
+    pub(crate) trigger: String,
+    pub(crate) scheduled_us: i64,
+}
+
+impl Open {
+    /// What a call says of itself that no row tells of.
+    pub(crate) fn told_by(body: &str) -> Self {
+        let body: serde_json::Value = serde_json::from_str(body).unwrap();
+        let kwargs = &body["funcBody"]["kwargs"];
+        let text = |name: &str| kwargs[name].as_str().unwrap().to_owned();
+        let attempt = kwargs["attempt"].to_string();
+        Self {
+            run: text("run"),
+            attempt: attempt.trim_matches('"').parse().unwrap(),
+            job: text("job"),
+            trigger: text("trigger"),
+            scheduled_us: 0,
+        }
+    }
+}
+
 /// The whole story.
 pub(crate) struct Facts {
     pub(crate) runs: Vec<RunRow>,
     pub(crate) attempts: Vec<AttemptRow>,
+    /// In the order of their writing.
+    pub(crate) events: Vec<EventRow>,
+    pub(crate) backfills: Vec<BackfillRow>,
     /// Spans that are still to be planned.
     pub(crate) gaps: i64,
 }
@@ -50,16 +112,24 @@ async fn connect(path: &Path) -> SqliteConnection {
 /// Everything, in an order that does not depend on random ids.
 pub(crate) async fn read(path: &Path) -> Facts {
     let mut connection = connect(path).await;
-    let runs = sqlx::query_as("SELECT * FROM runs ORDER BY scheduled_us, job, trigger");
+    let runs = sqlx::query_as(
+        "SELECT * FROM runs WHERE ahead IS NOT 'void' ORDER BY scheduled_us, job, trigger, created_us",
+    );
     let runs = runs.fetch_all(&mut connection).await.unwrap();
     let attempts = sqlx::query_as("SELECT * FROM attempts ORDER BY opened_us, run_id, attempt");
     let attempts = attempts.fetch_all(&mut connection).await.unwrap();
+    let events = sqlx::query_as("SELECT * FROM events ORDER BY id");
+    let events = events.fetch_all(&mut connection).await.unwrap();
+    let backfills = sqlx::query_as("SELECT * FROM backfills ORDER BY ordered_us, job");
+    let backfills = backfills.fetch_all(&mut connection).await.unwrap();
     let gaps = sqlx::query_scalar("SELECT count(*) FROM gaps");
     let gaps = gaps.fetch_one(&mut connection).await.unwrap();
     connection.close().await.unwrap();
     Facts {
         runs,
         attempts,
+        events,
+        backfills,
         gaps,
     }
 }
@@ -81,21 +151,45 @@ pub(crate) async fn open_attempts(path: &Path) -> Vec<(String, u32)> {
     open
 }
 
-/// Answers whether attempts have a row, until nobody asks any more.
-pub(super) async fn answer(path: &Path, questions: Receiver<(String, u32, Sender<bool>)>) {
+/// A run of which `what` holds, a condition in SQL: one of the last few, the `choice`-th.
+pub(crate) async fn some_run(path: &Path, what: &str, choice: u64) -> Option<String> {
+    let mut connection = connect(path).await;
+    let runs = sqlx::AssertSqlSafe(format!(
+        "SELECT id FROM runs WHERE {what} ORDER BY scheduled_us DESC, job, trigger, created_us LIMIT 12"
+    ));
+    let runs: Vec<String> = sqlx::query_scalar(runs)
+        .fetch_all(&mut connection)
+        .await
+        .unwrap();
+    connection.close().await.unwrap();
+    let at = choice as usize % runs.len().max(1);
+    runs.into_iter().nth(at)
+}
+
+/// Answers which attempts are open, until nobody asks any more.
+pub(super) async fn answer(path: &Path, questions: Receiver<Question>) {
     let mut connection = None;
-    for (run, attempt, answer) in questions {
+    for (body, answer) in questions {
+        let Some(body) = body else {
+            if let Some(open) = connection.take() {
+                SqliteConnection::close(open).await.unwrap();
+            }
+            let _ = answer.send(Vec::new());
+            continue;
+        };
         let connection = match &mut connection {
             Some(connection) => connection,
             none => none.insert(connect(path).await),
         };
-        let row: Option<i64> =
-            sqlx::query_scalar("SELECT 1 FROM attempts WHERE run_id = $1 AND attempt = $2")
-                .bind(run)
-                .bind(attempt)
-                .fetch_optional(connection)
-                .await
-                .unwrap();
-        let _ = answer.send(row.is_some());
+        // In the order of their opening, in which they are called.
+        let open: Vec<Open> = sqlx::query_as(
+            "SELECT run_id, attempt, r.job, trigger, scheduled_us FROM attempts a \
+             JOIN runs r ON r.id = a.run_id WHERE outcome IS NULL AND a.request = $1 ORDER BY a.id",
+        )
+        .bind(body)
+        .fetch_all(connection)
+        .await
+        .unwrap();
+        let _ = answer.send(open);
     }
 }

@@ -1,17 +1,23 @@
 //! The server of the simulated world: it answers by chance, counts what reaches it, and knows for
 //! each call what the ledger has to say of it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use funcron::clock::Clock;
-use funcron::guance::{Call, Client, ScriptedEnd, ScriptedReply};
-use serde_json::{Value, json};
+use funcron::guance::{Call, Client, ScriptedReply};
+use serde_json::Value;
 
 use super::chance::Chance;
 use super::disk::Mischief;
+use super::facts::Open;
+use super::jobs::Limits;
+
+mod reply;
+
+use reply::Reply;
 
 /// A call that was begun.
 #[derive(Clone, Debug)]
@@ -19,8 +25,11 @@ pub(crate) struct Seen {
     pub(crate) run: String,
     pub(crate) attempt: u32,
     pub(crate) job: String,
+    pub(crate) trigger: String,
     pub(crate) workspace: String,
     pub(crate) key: String,
+    /// What the run was given by hand came with it.
+    pub(crate) by_hand: Option<u64>,
     /// Its row was in the ledger when it began.
     pub(crate) recorded: bool,
     /// Monotonic instants: of the beginning, of the last byte's way into the connection, of its
@@ -34,12 +43,15 @@ pub(crate) struct Seen {
     pub(crate) unknown: Option<&'static str>,
     /// Seconds that the reply asked to wait.
     pub(crate) wait: Option<u64>,
-    /// How the configured limits stood: of a key, of a workspace.
-    pub(crate) limits: (u64, u64),
+    pub(crate) timeout: Duration,
+    /// How the configured limits of its workspace stood, that of the key being the tightest of those
+    /// that share it.
+    pub(crate) limits: Limits,
 }
 
-/// A question to the ledger, asked while the daemon stands still.
-type Question = (String, u32, Sender<bool>);
+/// A question to the ledger, asked while the daemon stands still: which attempts are open whose
+/// request has this body? Without a body: none, and whoever answers lets go of the ledger.
+pub(super) type Question = (Option<String>, Sender<Vec<Open>>);
 
 /// Looks into the ledger through a connection of its own, from a thread of its own: a call is being
 /// made, and whoever makes it cannot wait for an answer otherwise.
@@ -57,9 +69,9 @@ impl Witness {
         Self(asked)
     }
 
-    fn is_recorded(&self, run: &str, attempt: u32) -> bool {
+    fn ask(&self, body: Option<&str>) -> Vec<Open> {
         let (answer, answered) = channel();
-        self.0.send((run.to_owned(), attempt, answer)).unwrap();
+        self.0.send((body.map(str::to_owned), answer)).unwrap();
         answered.recv().unwrap()
     }
 }
@@ -82,7 +94,10 @@ struct State {
     invalid: Option<usize>,
     /// The process dies with the n-th call that begins.
     fuse: Option<u64>,
-    limits: (u64, u64),
+    /// By workspace, and of each key the tightest.
+    limits: (HashMap<String, Limits>, HashMap<String, u64>),
+    /// Attempts that a call was seen for.
+    called: HashSet<(String, u32)>,
     kinds: HashMap<&'static str, u64>,
 }
 
@@ -99,7 +114,8 @@ impl Server {
             unreachable: false,
             invalid: None,
             fuse: None,
-            limits: (0, 0),
+            limits: Default::default(),
+            called: HashSet::new(),
             kinds: HashMap::new(),
         })))
     }
@@ -121,8 +137,12 @@ impl Server {
 
     // ---- What the world does to it ----
 
-    pub(crate) fn set_limits(&self, per_key: u64, per_workspace: u64) {
-        self.0.lock().unwrap().limits = (per_key, per_workspace);
+    pub(crate) fn set_limits(
+        &self,
+        workspaces: HashMap<String, Limits>,
+        keys: HashMap<String, u64>,
+    ) {
+        self.0.lock().unwrap().limits = (workspaces, keys);
     }
 
     pub(crate) fn refuse_key(&self, key: usize) {
@@ -166,6 +186,11 @@ impl Server {
 
     // ---- What it tells afterwards ----
 
+    /// Lets go of the ledger until the next call: a daemon that stops waits for whoever has it open.
+    pub(crate) fn look_away(&self) {
+        self.0.lock().unwrap().witness.ask(None);
+    }
+
     pub(crate) fn seen(&self) -> Vec<Seen> {
         self.0.lock().unwrap().seen.clone()
     }
@@ -175,153 +200,32 @@ impl Server {
     }
 }
 
-/// A reply, and what it means by the contract.
-struct Reply {
-    kind: &'static str,
-    end: ScriptedEnd,
-    outcome: &'static str,
-    unknown: Option<&'static str>,
-    wait: Option<u64>,
-}
-
-impl Reply {
-    fn new(kind: &'static str, outcome: &'static str, status: u16, body: &Value) -> Self {
-        let end = ScriptedEnd::Reply {
-            status,
-            retry_after: None,
-            body: body.to_string().into_bytes(),
-        };
-        Self {
-            kind,
-            end,
-            outcome,
-            unknown: None,
-            wait: None,
-        }
-    }
-
-    fn unknown(self, why: &'static str) -> Self {
-        Self {
-            unknown: Some(why),
-            ..self
-        }
-    }
-
-    fn waits(self, seconds: u64) -> Self {
-        Self {
-            wait: Some(seconds),
-            ..self
-        }
-    }
-
-    /// An engine's word, in the envelope of the gateway, with HTTP 200.
-    fn engine(kind: &'static str, outcome: &'static str, content: &Value) -> Self {
-        let body = json!({
-            "code": 200, "content": content, "errorCode": "", "message": "", "success": true,
-            "traceId": "TRACE-0123",
-        });
-        Self::new(kind, outcome, 200, &body)
-    }
-
-    fn failed(kind: &'static str, outcome: &'static str, reason: &str) -> Self {
-        let content = json!({
-            "ok": false, "error": 599.1, "reason": reason, "message": "it failed", "detail": {},
-        });
-        Self::engine(kind, outcome, &content)
-    }
-
-    fn refused(kind: &'static str, outcome: &'static str, status: u16, code: &str) -> Self {
-        let body = json!({
-            "code": status, "content": null, "errorCode": code, "message": "refused",
-            "success": false, "traceId": "TRACE-4567",
-        });
-        Self::new(kind, outcome, status, &body)
-    }
-
-    fn throttled(chance: &mut Chance) -> Self {
-        match chance.between(0, 2) {
-            0 => Self::refused(
-                "throttled",
-                "throttled",
-                401,
-                "ft.TriggerApiAkCurrentLimiting",
-            ),
-            1 => {
-                let wait = chance.between(0, 400);
-                let content = json!({
-                    "ok": false, "reason": "EClientRateLimit.Key", "detail": { "waitSeconds": wait },
-                });
-                Self::engine("throttled, told to wait", "throttled", &content).waits(wait)
-            }
-            _ => {
-                let wait = chance.between(1, 90);
-                let mut reply = Self::new("429", "throttled", 429, &Value::Null).waits(wait);
-                if let ScriptedEnd::Reply { retry_after, .. } = &mut reply.end {
-                    *retry_after = Some(Duration::from_secs(wait));
-                }
-                reply
-            }
-        }
-    }
-
-    fn bytes(kind: &'static str, status: u16, body: &str) -> Self {
-        let mut reply = Self::new(kind, "unknown", status, &Value::Null).unknown("bad_reply");
-        if let ScriptedEnd::Reply { body: bytes, .. } = &mut reply.end {
-            *bytes = body.as_bytes().to_vec();
-        }
-        reply
-    }
-
-    fn lost(kind: &'static str, outcome: &'static str) -> Self {
-        Self {
-            end: ScriptedEnd::Lost(kind.to_owned()),
-            ..Self::new(kind, outcome, 0, &Value::Null)
-        }
-    }
-
-    fn good(chance: &mut Chance) -> Self {
-        let result = chance.pick(&[Value::Null, json!(1), json!({ "count": 3 })]);
-        let content = json!({ "ok": true, "data": { "result": result }, "reqCost": 12 });
-        Self::engine("success", "success", &content)
-    }
-
-    fn bad(chance: &mut Chance) -> Self {
-        match chance.between(0, 13) {
-            0 => Self::failed("ok:false with 200", "func_failed", "EFuncFailed.Exception"),
-            1 => Self::failed("function timed out", "func_timeout", "EFuncTimeout"),
-            2 => Self::failed("worker silent", "unknown", "EWorkerNoResponse").unknown("engine"),
-            3 => Self::failed("no such function", "rejected", "EClientNotFound"),
-            4 => Self::refused("500", "server_error", 500, "ft.InternalError"),
-            5 => Self::bytes("500 in HTML", 500, "<html>Bad gateway</html>"),
-            6 => Self::bytes("JSON broken off", 200, r#"{"code":200,"content":{"ok":tr"#),
-            7 => Self::bytes("other JSON", 200, r#"{"hello":"world"}"#),
-            8 => Self {
-                end: ScriptedEnd::Redirect {
-                    status: 302,
-                    to: "https://elsewhere.example".to_owned(),
-                },
-                ..Self::lost("redirect", "unknown").unknown("redirect")
-            },
-            9 => Self::lost("refused connection", "network_error"),
-            10 => Self::lost("reset after the request", "unknown").unknown("no_reply"),
-            11 | 12 => Self::throttled(chance),
-            _ => Self::lost("hangs", "unknown").unknown("no_reply"),
-        }
-    }
-}
-
 impl State {
+    /// Whose call it is. By the ledger, where it is recorded: a replay sends the words of another run.
+    fn whose(&mut self, body: &str) -> (Open, bool) {
+        let open = self.witness.ask(Some(body)).into_iter();
+        let mut open = open.filter(|open| !self.called.contains(&(open.run.clone(), open.attempt)));
+        let (whose, recorded) = match open.next() {
+            Some(open) => (open, true),
+            None => (Open::told_by(body), false),
+        };
+        self.called.insert((whose.run.clone(), whose.attempt));
+        (whose, recorded)
+    }
+
     fn answer(&mut self, call: &Call) -> ScriptedReply {
-        let body: Value = serde_json::from_slice(&call.request.body).unwrap();
-        let kwargs = &body["funcBody"]["kwargs"];
-        let text = |name: &str| kwargs[name].as_str().unwrap().to_owned();
-        let attempt: u32 = kwargs["attempt"]
-            .to_string()
-            .trim_matches('"')
-            .parse()
-            .unwrap();
-        let (run, job) = (text("run"), text("job"));
-        let mut chance = Chance::of(self.seed, (&job, text("tick"), attempt, "reply"));
+        let body = std::str::from_utf8(&call.request.body).unwrap();
+        let (whose, recorded) = self.whose(body);
+        let told: Value = serde_json::from_str(body).unwrap();
+        let by_hand = told["funcBody"]["kwargs"]["by_hand"].as_u64();
+        let Open {
+            run,
+            attempt,
+            job,
+            trigger,
+            scheduled_us,
+        } = whose;
+        let mut chance = Chance::of(self.seed, (&job, &trigger, scheduled_us, attempt, "reply"));
         let (key, now) = (call.request.key().to_string(), self.clock.monotonic());
 
         let reply = self.choose(&key, now, &mut chance);
@@ -349,14 +253,18 @@ impl State {
         if !in_time {
             *self.kinds.entry("too late").or_default() += 1;
         }
-        let recorded = self.witness.is_recorded(&run, attempt);
+        let workspace = call.workspace.to_string();
+        let mut limits = self.limits.0[&workspace];
+        limits.per_key = self.limits.1[&key];
         self.seen.push(Seen {
             recorded,
             run,
             attempt,
             job,
-            workspace: call.workspace.to_string(),
+            trigger,
+            workspace,
             key,
+            by_hand,
             begun: now,
             written: written.then_some(now + written_after),
             arrived: written.then_some(now + written_after + network),
@@ -364,7 +272,8 @@ impl State {
             outcome,
             unknown,
             wait: reply.wait.filter(|_| in_time),
-            limits: self.limits,
+            timeout: call.timeout,
+            limits,
         });
         ScriptedReply {
             written_after: (!unsent).then_some(written_after),

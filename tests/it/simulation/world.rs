@@ -10,20 +10,27 @@ use std::time::Duration;
 use funcron::clock::Clock;
 use funcron::config::{self, Environment};
 use funcron::engine::{Engine, JobSet};
-use funcron::store::{Ledger, Moment, StoreErrorKind};
-use jiff::{SignedDuration, Timestamp};
+use funcron::store::Ledger;
+use jiff::Timestamp;
 use tempfile::TempDir;
 use tokio::runtime::Builder;
 
 use super::chance::Chance;
-use super::disk::Mischief;
+use super::disk::{Mischief, is_the_disks};
 use super::facts;
-use super::jobs::{Setup, Spec};
+use super::jobs::{Limits, Setup, Spec};
 use super::server::{Server, Witness};
+use crate::support::house::ZONE_DATA;
 
+mod clocks;
 mod daemon;
+mod events;
+mod orders;
 
+use clocks::Clocks;
+pub(crate) use clocks::ROUNDING;
 use daemon::{Crashed, Daemon, Death};
+pub(crate) use orders::{Answer, Given};
 
 /// Something the world did, by name, for the summary.
 pub(crate) type Tally = HashMap<&'static str, u64>;
@@ -44,12 +51,16 @@ pub(crate) struct World {
     pub(crate) unwell: Vec<(Timestamp, Timestamp)>,
     /// Spans of wall time that were lived through twice.
     pub(crate) set_back: Vec<(Timestamp, Timestamp)>,
-    /// Monotonic instants of starts that cannot know how long ago the last calls were, because the
-    /// wall clock was set forward shortly before.
-    pub(crate) misled: Vec<Duration>,
     /// Spans of monotonic time in which the daemon was being stopped.
     pub(crate) stops: Vec<(Duration, Duration)>,
-    last_forward: Option<Duration>,
+    /// What people ordered, in that order.
+    pub(crate) orders: Vec<Given>,
+    pub(crate) clocks: Clocks,
+    /// Wall times, in microseconds, of each daemon's first step that succeeded, and of its last look
+    /// at the clock.
+    pub(crate) lives: Vec<(i64, i64)>,
+    /// Spans of wall time, in microseconds, that the clock was set over.
+    pub(crate) jumps: Vec<(i64, i64)>,
     /// The latest that the wall clock ever showed.
     latest: Timestamp,
     /// The last wall time at which a step did its work.
@@ -57,7 +68,12 @@ pub(crate) struct World {
     /// The monotonic instant at which the story ends.
     until: Duration,
     next_event: Duration,
+    next_order: Duration,
+    /// A call has ended since the last step, which says that it is under way.
+    has_moved_on: bool,
     pace: u64,
+    /// Between two orders, about.
+    order_pace: u64,
     /// When what was done to disk and server is over.
     relief: Option<Duration>,
     tally: Tally,
@@ -77,10 +93,11 @@ impl World {
                 .unwrap(),
         };
         let clock = Clock::manual(start);
-        let setup = Setup::random(&mut chance);
+        let setup = Setup::random(&mut chance, start);
         let span = setup.span().clamp(600, 400 * 86_400);
         let witness = Witness::new(dir.path().join("funcron.db"));
         let pace = span / chance.between(4, 24);
+        let order_pace = span / chance.between(4, 24);
         let begin = clock.monotonic();
         Self {
             seed,
@@ -88,6 +105,12 @@ impl World {
             mischief: Mischief::new(clock.clone(), seed),
             until: begin + Duration::from_secs(span),
             next_event: begin + Duration::from_secs(chance.between(1, 2 * pace)),
+            next_order: begin + Duration::from_secs(chance.between(1, 2 * order_pace)),
+            has_moved_on: false,
+            orders: Vec::new(),
+            clocks: Clocks::new(&clock),
+            lives: Vec::new(),
+            jumps: Vec::new(),
             dir,
             clock,
             chance,
@@ -96,12 +119,11 @@ impl World {
             cut_off: HashSet::new(),
             unwell: Vec::new(),
             set_back: Vec::new(),
-            misled: Vec::new(),
             stops: Vec::new(),
-            last_forward: None,
             latest: start,
             well_at: start,
             pace,
+            order_pace,
             relief: None,
             tally: Tally::new(),
         }
@@ -179,6 +201,12 @@ impl World {
         self.clock.monotonic() >= self.until
     }
 
+    fn edit(&mut self) {
+        for edit in self.setup.change(&mut self.chance) {
+            self.count(edit);
+        }
+    }
+
     // ---- The daemon's births and deaths ----
 
     fn jobset(&mut self) -> JobSet {
@@ -212,26 +240,32 @@ impl World {
             workspaces: config.workspaces.clone(),
             keys: secrets.keys,
             secrets: secrets.kwargs,
-            zone_data: config::zone_data(),
+            zone_data: ZONE_DATA.to_owned(),
         }
     }
 
-    fn tell_the_limits(&self) {
-        let setup = &self.setup;
-        self.server.set_limits(setup.per_key, setup.per_workspace);
+    fn tell_the_limits(&self, keys: &[(String, String)]) {
+        let limits: HashMap<String, Limits> = self
+            .setup
+            .limits
+            .iter()
+            .map(|(name, limits)| ((*name).to_owned(), *limits))
+            .collect();
+        let mut of_keys: HashMap<String, u64> = HashMap::new();
+        for (workspace, key) in keys {
+            let limit = of_keys.entry(key.clone()).or_insert(u64::MAX);
+            *limit = (*limit).min(limits[workspace].per_key);
+        }
+        self.server.set_limits(limits, of_keys);
     }
 
     /// `None`: the disk did not let it start, or the process died in the attempt.
     fn start(&mut self) -> Option<Daemon> {
-        let now = self.clock.monotonic();
-        let shortly = Duration::from_secs(62);
-        if self.last_forward.is_some_and(|step| step + shortly > now) {
-            self.misled.push(now);
-        }
         self.mischief.revive();
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let (path, clock) = (self.ledger_path(), self.clock.clone());
         let (disk, jobs) = (self.mischief.disk(), self.jobset());
+        let keys = keys_of(&jobs);
         let client = self.server.client(&self.clock, &self.mischief);
         let opened = runtime.block_on(self.attend(async {
             let (ledger, held) = Ledger::open_on(disk, &path, clock.now()).await?;
@@ -240,7 +274,7 @@ impl World {
         }));
         match opened {
             Ok(Ok((engine, ledger, held))) => {
-                self.tell_the_limits();
+                self.tell_the_limits(&keys);
                 self.unwell_until(Duration::from_secs(120));
                 self.count("starts");
                 Some(Daemon {
@@ -252,7 +286,7 @@ impl World {
             }
             Ok(Err(error)) => {
                 assert!(
-                    error.is_transient(),
+                    is_the_disks(&error),
                     "seed {}: a start failed: {error}",
                     self.seed
                 );
@@ -291,7 +325,7 @@ impl World {
             _ => self.chance.scale(60, (self.pace * 2).max(120)),
         };
         if self.chance.happens(0.3) {
-            self.setup.change(&mut self.chance);
+            self.edit();
             self.count("configurations changed while down");
         }
         self.relieve();
@@ -305,28 +339,6 @@ impl World {
             .push((from, self.clock.now().max(from) + Duration::from_secs(120)));
         self.trouble_the_start();
     }
-
-    /// A start is no safer than anything else.
-    fn trouble_the_start(&mut self) {
-        let chance = &mut self.chance;
-        match chance.between(0, 7) {
-            0 | 1 => {
-                let moment = chance.pick(&[Moment::BeforeCommit, Moment::AfterCommit]);
-                let commits = chance.between(1, 4);
-                self.mischief.light_fuse(moment, commits);
-                self.count("fuses at a start");
-            }
-            2 => {
-                let spell = Duration::from_secs(chance.scale(2, 60));
-                self.mischief.fail(StoreErrorKind::Full);
-                self.relief = Some(self.clock.monotonic() + spell);
-                self.count("disks failing at a start");
-            }
-            _ => {}
-        }
-    }
-
-    // ---- What happens ----
 
     /// Something of the daemon's that may have to wait for the disk: time passes for it.
     async fn attend<T>(&mut self, doing: impl Future<Output = T>) -> Result<T, Crashed> {
@@ -350,103 +362,13 @@ impl World {
             }
         }
     }
+}
 
-    /// The wall clock is set.
-    fn step_wall(&mut self) {
-        let chance = &mut self.chance;
-        let millis = match chance.between(0, 3) {
-            0 => chance.scale(1, 9_000),
-            1 | 2 => chance.scale(9_000, 3_000_000),
-            _ => chance.scale(3_000_000, (self.pace * 1_000).max(4_000_000)),
-        };
-        let ahead = chance.happens(0.6);
-        let step = SignedDuration::from_millis(millis as i64 * if ahead { 1 } else { -1 });
-        let before = self.clock.now();
-        self.clock.step_wall(step);
-        let after = self.clock.now();
-        let margin = Duration::from_secs(180);
-        self.unwell
-            .push((before.min(after) - margin, before.max(after) + margin));
-        if ahead {
-            self.last_forward = Some(self.clock.monotonic());
-        } else {
-            self.set_back.push((after - margin, before + margin));
-        }
-        self.latest = self.latest.max(after);
-        self.count(if ahead {
-            "clock steps ahead"
-        } else {
-            "clock steps back"
-        });
-    }
-
-    /// The next event; `Some`: the daemon's life ends with it.
-    async fn happen(&mut self, engine: &mut Engine) -> Result<Option<Death>, Crashed> {
-        let now = self.clock.monotonic();
-        let chance = &mut self.chance;
-        self.next_event = now + Duration::from_secs(chance.between(1, 2 * self.pace));
-        self.next_event += Duration::from_micros(chance.between(1, 999_999));
-        let spell = Duration::from_secs(chance.scale(2, self.pace.max(4)));
-        match chance.between(0, 15) {
-            0 => return Ok(Some(Death::Killed)),
-            1..=3 => {
-                let moment = chance.pick(&[Moment::BeforeCommit, Moment::AfterCommit]);
-                let commits = chance.between(1, 6);
-                self.mischief.light_fuse(moment, commits);
-                self.count(match moment {
-                    Moment::BeforeCommit => "fuses before a commit",
-                    Moment::AfterCommit => "fuses after a commit",
-                });
-            }
-            4 | 5 => {
-                let calls = chance.between(1, 3);
-                self.server.light_fuse(calls);
-                self.count("fuses at a call");
-            }
-            6 => return Ok(Some(Death::Stopped)),
-            7..=9 => {
-                self.setup.change(&mut self.chance);
-                let jobs = self.jobset();
-                let reloaded = self.attend(engine.reload(jobs, "world")).await?;
-                // Where the ledger fails the old configuration stays.
-                if reloaded.is_ok() {
-                    self.tell_the_limits();
-                    self.count("reloads");
-                } else {
-                    self.count("reloads that the disk refused");
-                }
-                self.unwell_until(Duration::from_secs(60));
-            }
-            10 | 11 => self.step_wall(),
-            12 => {
-                let kinds = [
-                    StoreErrorKind::Full,
-                    StoreErrorKind::Io,
-                    StoreErrorKind::Busy,
-                ];
-                let kind = chance.pick(&kinds);
-                self.mischief.fail(kind);
-                self.relief = Some(now + spell.min(Duration::from_secs(900)));
-                self.count("failing disks");
-            }
-            13 => {
-                let longest = chance.scale(100, 30_000);
-                self.mischief.slow_down(longest);
-                self.relief = Some(now + spell.min(Duration::from_secs(600)));
-                self.count("slow disks");
-            }
-            14 => {
-                let key = chance.between(0, 2) as usize;
-                self.server.refuse_key(key);
-                self.relief = Some(now + spell);
-                self.count("keys called invalid");
-            }
-            _ => {
-                self.server.disappear();
-                self.relief = Some(now + spell);
-                self.count("server unreachable");
-            }
-        }
-        Ok(None)
-    }
+/// The keys of each workspace, by their short names.
+fn keys_of(jobs: &JobSet) -> Vec<(String, String)> {
+    let of_each = jobs.keys.iter().flat_map(|(workspace, keys)| {
+        keys.iter()
+            .map(|key| (workspace.to_string(), key.id.to_string()))
+    });
+    of_each.collect()
 }

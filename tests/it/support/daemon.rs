@@ -25,7 +25,7 @@ const LOOK: Duration = Duration::from_millis(20);
 const READY: &str = "ready: scheduling";
 
 /// Variables of the test's own environment that the binary must not see.
-const FOREIGN: [&str; 9] = [
+const FOREIGN: [&str; 10] = [
     "FUNCRON_CONFIG",
     "FUNCRON_DATABASE",
     "FUNCRON_SOCKET",
@@ -35,6 +35,7 @@ const FOREIGN: [&str; 9] = [
     "NOTIFY_SOCKET",
     "JOURNAL_STREAM",
     "CREDENTIALS_DIRECTORY",
+    "TZDIR",
 ];
 
 /// The key in `api.key` of every folder.
@@ -143,11 +144,10 @@ impl Folder {
         }
     }
 
-    /// A daemon that schedules.
+    /// A daemon that schedules. It reloads when it is told to: a test that takes its time between a
+    /// change and a signal must not find the change taken over.
     pub(crate) async fn start(&self) -> Daemon {
-        let daemon = Daemon::spawn(self.command(&["run"]));
-        daemon.said(READY).await;
-        daemon
+        Daemon::ready(self.command(&["run", "--no-watch"])).await
     }
 
     /// Rows of the ledger, whether a daemon runs or not.
@@ -209,6 +209,13 @@ impl Daemon {
         let err = heard(child.stderr.take().unwrap());
         let out = heard(child.stdout.take().unwrap());
         Self { child, err, out }
+    }
+
+    /// One that schedules.
+    pub(crate) async fn ready(command: Command) -> Self {
+        let daemon = Self::spawn(command);
+        daemon.said(READY).await;
+        daemon
     }
 
     pub(crate) fn pid(&self) -> u32 {

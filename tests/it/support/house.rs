@@ -19,7 +19,8 @@ use std::time::Duration;
 use funcron::clock::Clock;
 use funcron::config::{self, Environment};
 use funcron::engine::{Difference, Engine, EngineError, JobSet, Step};
-use funcron::store::{Held, Ledger, StoreError, StoreErrorKind};
+use funcron::store::{Held, HistoryFilter, Ledger, StoreError, StoreErrorKind};
+use futures_util::StreamExt;
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
@@ -36,11 +37,17 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// More steps at one instant are a hot loop.
 const MOST_STEPS: usize = 500;
 
+/// Connections by which a daemon reads; the tests that count on it fail where it is another number.
+const READERS: usize = 4;
+
 /// Where remotes and questions to the ledger live: everything that is not the daemon.
 pub(crate) static OUTSIDE: LazyLock<Runtime> = LazyLock::new(|| {
     let mut builder = Builder::new_multi_thread();
     builder.worker_threads(1).enable_all().build().unwrap()
 });
+
+/// The zone data of every house: reading the system's takes longer than most of their stories.
+pub(crate) const ZONE_DATA: &str = "the house's";
 
 /// The keys that every house has, in files `key-1` and `key-2`.
 pub(crate) const KEYS: [&str; 2] = ["key-one-of-the-house", "key-two-of-the-house"];
@@ -195,7 +202,7 @@ impl House {
             workspaces: config.workspaces.clone(),
             keys: secrets.keys,
             secrets: secrets.kwargs,
-            zone_data: config::zone_data(),
+            zone_data: ZONE_DATA.to_owned(),
         }
     }
 
@@ -226,7 +233,7 @@ impl House {
         let mut daemon = self.daemon.take().expect("a daemon is running");
         let runtime = daemon.runtime;
         runtime.block_on(patiently("stopping", async {
-            daemon.engine.stop(drain).await;
+            daemon.engine.stop(tokio::time::sleep(drain)).await;
             drop(daemon.engine);
             daemon.held.release(daemon.ledger).await;
             // The connections of the pool that went with the client.
@@ -261,7 +268,7 @@ impl House {
 
     pub(crate) fn try_reload(&mut self, jobs: &[String]) -> Result<Difference, EngineError> {
         let jobs = self.jobset_of(jobs);
-        self.run(async |engine| engine.reload(jobs, "test").await)
+        self.run(async |engine| engine.reload(jobs, "test", &[]).await)
     }
 
     /// The configuration changes while no daemon runs, or before the next start.
@@ -361,6 +368,29 @@ impl House {
     pub(crate) fn step_wall_to(&self, instant: &str) {
         let by: SignedDuration = at(instant).duration_since(self.clock.now());
         self.clock.step_wall(by);
+    }
+
+    /// Does something while all of the daemon's connections for reading are taken: whoever wants one
+    /// waits. There must be a run to read of.
+    pub(crate) fn while_nobody_can_read<T>(&mut self, what: impl FnOnce(&mut Self) -> T) -> T {
+        let daemon = self.daemon.as_ref().expect("a daemon is running");
+        let reader = daemon.ledger.reader().clone();
+        let filter = HistoryFilter {
+            limit: 1,
+            ..HistoryFilter::default()
+        };
+        // A connection goes back to its pool by a task.
+        let runtime = daemon.runtime.handle().clone();
+        let _entered = runtime.enter();
+        let mut taken = Vec::new();
+        self.run(async |_| {
+            for _ in 0..READERS {
+                let mut rows = reader.executions(&filter);
+                assert!(rows.next().await.is_some(), "a run to read of");
+                taken.push(rows);
+            }
+        });
+        what(self)
     }
 
     /// Gives the daemon time until the remote is as the condition says.

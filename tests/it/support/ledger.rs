@@ -298,6 +298,7 @@ impl Past {
             written_at: call
                 .duration
                 .map(|_| opened_at + SignedDuration::from_millis(1)),
+            counts_from: None,
             call,
             after,
         };

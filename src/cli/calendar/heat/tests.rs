@@ -151,7 +151,8 @@ fn what_is_not_known_is_not_shown_as_nothing() {
     let lines = month.render(Some(120), false);
     assert_eq!(lines[0], "2026-11, Europe/Berlin: more than 150 calls");
     assert!(lines[4].contains("5  5  5  5  5  5  ?  ?"), "{}", lines[4]);
-    assert!(lines[4].ends_with("  30"), "{}", lines[4]);
+    assert!(lines[4].ends_with(" >30"), "{}", lines[4]);
+    assert!(lines[5].ends_with("   ?"), "{}", lines[5]);
 }
 
 #[test]
@@ -178,4 +179,30 @@ fn stripped(text: &str) -> String {
     let first = pieces.next().unwrap_or_default();
     let rest = pieces.filter_map(|piece| piece.split_once('m').map(|(_, rest)| rest));
     std::iter::once(first).chain(rest).collect()
+}
+
+/// Sixty jobs at every full hour: what the quota proof is shown by.
+#[test]
+fn sixty_calls_an_hour_fit_into_eighty_columns_with_their_sums() {
+    let shown = |width| {
+        let lines = month(11, |_| 60).render(Some(width), false);
+        let widest = lines[3..33].iter().map(String::len).max();
+        assert!(
+            widest.is_some_and(|widest| widest <= width.into()),
+            "{widest:?}"
+        );
+        [&lines[2..4], &lines[33..]].concat().join("\n")
+    };
+    insta::assert_snapshot!(shown(80), @"
+       00 01 02 03 04 05 06 07 08 09 10 11 12 13 14 15 16 17 18 19 20 21 22 23   sum
+     1 60 60 60 60 60 60 60 60 60 60 60 60 60 60 60 60 60 60 60 60 60 60 60 60  1440
+
+    Calls an hour; the quota lets 1200 through.
+    ");
+    insta::assert_snapshot!(shown(120), @"
+           00 01 02 03 04 05 06 07 08 09 10 11 12 13 14 15 16 17 18 19 20 21 22 23   sum
+    Sun  1 60 60 60 60 60 60 60 60 60 60 60 60 60 60 60 60 60 60 60 60 60 60 60 60  1440
+
+    Calls an hour; the quota lets 1200 through.
+    ");
 }

@@ -6,7 +6,7 @@ use funcron::engine::{Engine, Step};
 use funcron::store::{Held, Ledger};
 use tokio::runtime::Runtime;
 
-use super::World;
+use super::{World, is_the_disks};
 
 /// More steps at one instant are a hot loop.
 const MOST_STEPS: u32 = 2_000;
@@ -39,12 +39,26 @@ impl Daemon {
             runtime, engine, ..
         } = self;
         let life: Result<Death, Crashed> = runtime.block_on(async {
+            let mut lives = false;
             let mut guard = (world.clock.monotonic(), 0);
             loop {
                 if world.is_over() {
                     return Ok(Death::Last);
                 }
-                step(world, engine, &mut guard).await?;
+                let step = step_until(world, engine, &mut guard, None).await?;
+                let now = world.clock.now().as_microsecond();
+                match world.lives.last_mut() {
+                    Some(life) if lives => life.1 = now,
+                    _ if step.is_some() => {
+                        world.lives.push((now, now));
+                        lives = true;
+                    }
+                    _ => {}
+                }
+                if world.clock.monotonic() >= world.next_order && !world.has_moved_on {
+                    let in_flight = step.map_or(0, |step| step.in_flight);
+                    world.order(engine, in_flight).await?;
+                }
                 if world.clock.monotonic() >= world.next_event
                     && let Some(death) = world.happen(engine).await?
                 {
@@ -61,12 +75,13 @@ impl Daemon {
         world.server.calm_down();
         if world.clock.now() < world.latest {
             let behind = world.latest.duration_since(world.clock.now());
-            world.clock.step_wall(behind);
+            world.move_wall(behind);
         }
         world.setup.end();
         let jobs = world.jobset();
         let end = world.clock.monotonic() + DRAIN;
         (world.until, world.next_event) = (Duration::MAX, Duration::MAX);
+        world.next_order = Duration::MAX;
         let Self {
             runtime, engine, ..
         } = self;
@@ -81,7 +96,7 @@ impl Daemon {
                     world.pass(left);
                 }
             }
-            let reloaded = world.attend(engine.reload(jobs, "world")).await?;
+            let reloaded = world.attend(engine.reload(jobs, "world", &[])).await?;
             assert!(reloaded.is_ok(), "seed {}: {reloaded:?}", world.seed);
             loop {
                 let step = step_until(world, engine, &mut guard, Some(end)).await?;
@@ -108,9 +123,11 @@ impl Daemon {
             held,
         } = self;
         let begin = world.clock.monotonic();
+        let server = world.server.clone();
         let stopped = runtime.block_on(world.attend(async move {
-            engine.stop(Duration::ZERO).await;
+            engine.stop(std::future::ready(())).await;
             drop(engine);
+            server.look_away();
             held.release(ledger).await;
         }));
         match stopped {
@@ -131,14 +148,6 @@ fn is_idle(step: &Step) -> bool {
     step.wake.is_none() && step.waiting == 0 && step.in_flight == 0
 }
 
-async fn step(
-    world: &mut World,
-    engine: &mut Engine,
-    guard: &mut (Duration, u32),
-) -> Result<(), Crashed> {
-    step_until(world, engine, guard, None).await.map(drop)
-}
-
 /// A step, and then the time until something happens. The driver's part.
 async fn step_until(
     world: &mut World,
@@ -150,13 +159,14 @@ async fn step_until(
     if guard.0 != now {
         *guard = (now, 0);
     }
+    world.has_moved_on = false;
     guard.1 += 1;
     assert!(guard.1 < MOST_STEPS, "seed {}: a hot loop", world.seed);
     let step = match world.attend(engine.step()).await? {
         Ok(step) => step,
         Err(error) => {
             assert!(
-                error.is_transient(),
+                is_the_disks(&error),
                 "seed {}: a step failed: {error}",
                 world.seed
             );
@@ -179,7 +189,10 @@ async fn step_until(
                     tokio::task::yield_now().await;
                 }
             }
-            () = engine.idle(None) => return Ok(Some(step)),
+        () = engine.idle(None) => {
+            world.has_moved_on = true;
+            return Ok(Some(step));
+        }
         }
         if mischief.has_crashed() {
             return Err(Crashed);
@@ -197,6 +210,7 @@ async fn step_until(
     let others = [
         world.clock.next_waking(),
         Some(world.next_event),
+        Some(world.next_order),
         world.relief,
         Some(world.until),
         end,

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use funcron::audit::{Circumstances, verify};
-use funcron::config;
 use funcron::store::audit::AuditReader;
 use jiff::{SignedDuration, Timestamp};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -76,7 +75,7 @@ impl House {
             let mut reader = AuditReader::open(&self.ledger_path()).await.unwrap();
             let circumstances = Circumstances {
                 daemon_alive: self.daemon.is_some(),
-                zone_data_now: &config::zone_data(),
+                zone_data_now: super::ZONE_DATA,
             };
             verify(&mut reader, circumstances).await.unwrap()
         });
