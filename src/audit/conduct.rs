@@ -6,6 +6,7 @@
 //! planner's own where the ledger cannot tell: that nothing was skipped *without* a cause is not
 //! among them, since an end that a failing disk kept back bears the instant at which it came about.
 
+use super::past::Past;
 use super::policy::CatchUp;
 use super::report::timestamp;
 use super::timeline::Interval;
@@ -46,26 +47,26 @@ struct CaughtUp {
 }
 
 impl Conduct {
-    /// Goes on to the run of the next tick. `starts` are the instants of the daemon's starts.
+    /// Goes on to the run of the next tick.
     pub(super) fn run(
         &mut self,
         run: &AuditedRun,
         interval: &Interval<'_>,
-        starts: &[i64],
+        past: &Past,
     ) -> Vec<Fault> {
         let mut faults = Vec::new();
         let Some(definition) = &interval.definition else {
             return faults;
         };
         let policy = definition.policy;
-        faults.extend(self.follow_up(run, interval));
+        faults.extend(self.follow_up(run, interval, past));
         let mut of_run = |what: Option<String>| {
             faults.extend(what.map(|what| (run.scheduled_us, run.id.clone(), what)));
         };
         of_run(time_fault(run));
         if let Some(catch_up) = policy.catch_up {
             of_run(catch_up_fault(run, interval, catch_up));
-            of_run(self.number_fault(run, catch_up, starts));
+            of_run(self.number_fault(run, catch_up, &past.starts));
         }
         if let Some(deadline_us) = policy.start_deadline_us {
             of_run(deadline_fault(run, deadline_us));
@@ -85,14 +86,20 @@ impl Conduct {
         self.gave_way.take().map(GaveWay::fault)
     }
 
-    /// Of an outage the newest are caught up: a tick that gave way is followed by one that did not.
-    fn follow_up(&mut self, run: &AuditedRun, interval: &Interval<'_>) -> Option<Fault> {
+    /// Of an outage the newest are caught up: a tick that gave way is followed by one that did not. What
+    /// it gave way to may never have come, where a clock that was ahead decided so.
+    fn follow_up(
+        &mut self,
+        run: &AuditedRun,
+        interval: &Interval<'_>,
+        past: &Past,
+    ) -> Option<Fault> {
         if was_taken_away(run) {
             return None;
         }
         let before = self.gave_way.take();
         let is_next = is(run, RunState::Missed, Reason::Catchup);
-        if is_next {
+        if is_next && !past.is_of_a_clock_ahead(run.scheduled_us, run.created_us) {
             self.gave_way = Some(GaveWay {
                 scheduled_us: run.scheduled_us,
                 created_us: run.created_us,

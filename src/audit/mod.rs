@@ -17,6 +17,7 @@ mod days;
 mod definition;
 mod expression;
 mod field;
+mod past;
 mod policy;
 mod report;
 mod run_rules;

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::backfills::{self, Order, Pass};
 use super::conduct::{Conduct, Fault};
+use super::past::{self, Past};
 use super::report::{Finding, Hear, List, Noted, Report, timestamp};
 use super::run_rules;
 use super::scanner::{Tick, TickKind};
@@ -63,10 +64,10 @@ async fn audit(
     let horizon_us = horizon(reader.prunes().await?, &mut noted);
     noted.report.pruned_before = horizon_us.map(timestamp);
     noted.report.unplanned_spans = reader.unplanned_spans().await?;
-    let starts = reader.starts().await?;
     let past = Past {
         horizon_us,
-        starts: &starts,
+        starts: reader.starts().await?,
+        rewinds: past::rewinds(&reader.rewinds().await?),
     };
     let mut first = String::new();
     loop {
@@ -77,7 +78,7 @@ async fn audit(
             reader,
             &names,
             end.as_deref(),
-            past,
+            &past,
             circumstances,
             &mut noted,
         )
@@ -97,7 +98,7 @@ async fn jobs(
     reader: &mut AuditReader,
     names: &[String],
     end: Option<&str>,
-    past: Past<'_>,
+    past: &Past,
     circumstances: Circumstances<'_>,
     noted: &mut Noted<'_>,
 ) -> Result<(), ReadError> {
@@ -152,20 +153,6 @@ async fn jobs(
     Ok(())
 }
 
-/// What is the same for all jobs.
-#[derive(Clone, Copy)]
-struct Past<'t> {
-    horizon_us: Option<i64>,
-    /// The instants of the daemon's starts, ascending.
-    starts: &'t [i64],
-}
-
-impl Past<'_> {
-    fn is_pruned(self, us: i64) -> bool {
-        self.horizon_us.is_some_and(|horizon| us < horizon)
-    }
-}
-
 /// The latest instant before which a prune took runs.
 fn horizon(prunes: Vec<String>, noted: &mut Noted<'_>) -> Option<i64> {
     let mut latest = None;
@@ -217,7 +204,7 @@ async fn orphans(reader: &mut AuditReader, noted: &mut Noted<'_>) -> Result<(), 
 struct JobAudit<'t, 'h> {
     job: &'t str,
     timeline: &'t Timeline<'h>,
-    past: Past<'t>,
+    past: &'t Past,
     circumstances: Circumstances<'t>,
     conduct: Conduct,
     ticks: Peekable<Box<dyn Iterator<Item = (Tick, &'t Interval<'h>)> + Send + 't>>,
@@ -232,7 +219,7 @@ impl<'t, 'h> JobAudit<'t, 'h> {
     fn new(
         job: &'t str,
         timeline: &'t Timeline<'h>,
-        past: Past<'t>,
+        past: &'t Past,
         circumstances: Circumstances<'t>,
     ) -> Self {
         let mut ticks = timeline.ticks().peekable();
@@ -303,7 +290,7 @@ impl<'t, 'h> JobAudit<'t, 'h> {
                 {
                     noted.add(List::Inconsistent, || self.finding(run, what));
                 }
-                for fault in self.conduct.run(run, interval, self.past.starts) {
+                for fault in self.conduct.run(run, interval, self.past) {
                     self.misconduct(fault, noted);
                 }
             }

@@ -205,6 +205,14 @@ impl AuditReader {
             .map_err(reading("events"))
     }
 
+    /// The details of the events at which planning went back, as JSON text.
+    pub async fn rewinds(&mut self) -> Result<Vec<String>, ReadError> {
+        sqlx::query_scalar("SELECT detail FROM events WHERE kind = 'rewind' ORDER BY at_us")
+            .fetch_all(&mut self.connection)
+            .await
+            .map_err(reading("events"))
+    }
+
     /// Up to `limit` names of jobs from `first` on, in order, from all tables.
     pub async fn names(&mut self, first: &str, limit: u32) -> Result<Vec<String>, ReadError> {
         // The names among the runs are leapt through: one look into the index for each.
