@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 
 use super::definition::Definition;
+use super::past::Past;
 use super::report::{Finding, List, Noted, timestamp};
 use super::scanner::{TickKind, ticks};
 use super::timeline::short;
@@ -63,7 +64,7 @@ pub(super) struct Pass<'o> {
     /// Those that begin later than what was seen.
     coming: VecDeque<&'o Order<'o>>,
     walks: Vec<Walk<'o>>,
-    horizon_us: Option<i64>,
+    past: &'o Past,
 }
 
 /// A backfill whose ticks are being gone through.
@@ -79,13 +80,13 @@ struct Walk<'o> {
 }
 
 impl<'o> Pass<'o> {
-    pub(super) fn new(job: &'o str, all: &'o [Order<'o>], horizon_us: Option<i64>) -> Self {
+    pub(super) fn new(job: &'o str, all: &'o [Order<'o>], past: &'o Past) -> Self {
         Self {
             job,
             all,
             coming: all.iter().collect(),
             walks: Vec::new(),
-            horizon_us,
+            past,
         }
     }
 
@@ -101,7 +102,7 @@ impl<'o> Pass<'o> {
         }
         self.go_on_to(run.scheduled_us, noted);
         for walk in &mut self.walks {
-            walk.is_left_out |= walk.meets(run) && walk.needs_none(run);
+            walk.is_left_out |= walk.meets(run) && walk.needs_none(run, self.past);
         }
         if let Some(id) = &run.backfill {
             self.place(id, run, noted);
@@ -118,7 +119,7 @@ impl<'o> Pass<'o> {
             .coming
             .pop_front_if(|order| order.backfill.from_us <= us)
         {
-            self.walks.extend(order.walk(self.horizon_us));
+            self.walks.extend(order.walk(self.past.horizon_us));
         }
         for walk in &mut self.walks {
             walk.go_on_to(self.job, us, noted);
@@ -223,14 +224,15 @@ impl Walk<'_> {
 
     /// Whether a tick needs no run of the backfill since it has this one: a success, or one that was not
     /// over when the backfill looked.
-    fn needs_none(&self, run: &AuditedRun) -> bool {
+    fn needs_none(&self, run: &AuditedRun, past: &Past) -> bool {
         let counts = matches!(
             run.trigger,
             Word::Known(Trigger::Schedule | Trigger::Catchup | Trigger::Backfill)
         );
         let was_open = run
             .finished_us
-            .is_none_or(|us| us >= self.backfill.ordered_us);
+            .is_none_or(|us| us >= self.backfill.ordered_us)
+            || past.came_twice(self.backfill.ordered_us);
         let serves = run.state == Word::Known(RunState::Success) || was_open;
         let is_another = run.backfill.as_ref() != Some(&self.backfill.id);
         !self.backfill.every && counts && serves && is_another

@@ -71,7 +71,7 @@ impl Conduct {
         if let Some(deadline_us) = policy.start_deadline_us {
             of_run(deadline_fault(run, deadline_us));
         }
-        of_run(self.overlap_fault(run, policy.skips));
+        of_run(self.overlap_fault(run, policy.skips, past));
         faults
     }
 
@@ -99,7 +99,7 @@ impl Conduct {
         }
         let before = self.gave_way.take();
         let is_next = is(run, RunState::Missed, Reason::Catchup);
-        if is_next && !past.is_of_a_clock_ahead(run.scheduled_us, run.created_us) {
+        if is_next && !past.came_twice(run.created_us) {
             self.gave_way = Some(GaveWay {
                 scheduled_us: run.scheduled_us,
                 created_us: run.created_us,
@@ -153,12 +153,14 @@ impl Conduct {
     }
 
     /// A live tick meets an earlier live run that is not over.
-    fn overlap_fault(&mut self, run: &AuditedRun, skips: bool) -> Option<String> {
+    fn overlap_fault(&mut self, run: &AuditedRun, skips: bool, past: &Past) -> Option<String> {
         if !was_live(run) {
             return None;
         }
         let met = self.occupied.as_ref().filter(|(created_us, over_us, _)| {
-            *created_us <= run.created_us && *over_us > run.created_us.saturating_add(LATE_US)
+            *created_us <= run.created_us
+                && *over_us > run.created_us.saturating_add(LATE_US)
+                && !past.came_twice(*over_us)
         });
         let is_skipped = is(run, RunState::Skipped, Reason::Overlap);
         let fault = met

@@ -1,7 +1,11 @@
-//! What is the same for all jobs: what a prune took, when daemons started, where planning went back.
+//! What is the same for all jobs: what a prune took, when daemons started, when the clock was set back.
 
 use jiff::Timestamp;
 use serde_json::Value;
+
+/// The wall clock lies behind what is planned for so long before planning goes back to it, in
+/// microseconds; and as much again for what the daemon's own steps take.
+const PROBATION_US: i64 = 2 * 60_000_000;
 
 /// The part of the ledger's story that no job has to itself. Instants in microseconds since the epoch.
 pub(super) struct Past {
@@ -9,8 +13,8 @@ pub(super) struct Past {
     pub(super) horizon_us: Option<i64>,
     /// The daemon's starts, ascending.
     pub(super) starts: Vec<i64>,
-    /// From where to where planning went back.
-    pub(super) rewinds: Vec<(i64, i64)>,
+    /// Spans that the wall clock went through more than once.
+    pub(super) set_back: Vec<(i64, i64)>,
 }
 
 impl Past {
@@ -18,22 +22,30 @@ impl Past {
         self.horizon_us.is_some_and(|horizon| us < horizon)
     }
 
-    /// Whether a tick may have been decided on by a clock that was ahead of the time. What was decided
-    /// at the same instants when they came indeed cannot be told from it.
-    pub(super) fn is_of_a_clock_ahead(&self, scheduled_us: i64, created_us: i64) -> bool {
-        let mut rewinds = self.rewinds.iter();
-        rewinds.any(|(from, to)| scheduled_us <= *to && *to < created_us && created_us <= *from)
+    /// Whether the wall clock showed this instant more than once: what happened at it has no order
+    /// with what happened around it, and may be of a time that had not come.
+    pub(super) fn came_twice(&self, us: i64) -> bool {
+        let mut spans = self.set_back.iter();
+        spans.any(|(from, until)| (*from..=*until).contains(&us))
     }
 }
 
-/// From where to where planning went back. An event that does not tell it excuses nothing.
-pub(super) fn rewinds(details: &[String]) -> Vec<(i64, i64)> {
-    let parsed = details.iter().filter_map(|detail| {
-        let detail: Value = serde_json::from_str(detail).ok()?;
-        let at = |key: &str| detail[key].as_str()?.parse::<Timestamp>().ok();
-        // They are told in milliseconds.
-        let from = at("from")?.as_microsecond().saturating_add(1_000);
-        Some((from, at("to")?.as_microsecond()))
-    });
-    parsed.collect()
+/// The spans that the wall clock went through more than once, by what the daemon told of it. An event
+/// that does not tell it excuses nothing.
+pub(super) fn set_back(told: &[(i64, String)]) -> Vec<(i64, i64)> {
+    told.iter()
+        .filter_map(|(at_us, detail)| span(*at_us, &serde_json::from_str(detail).ok()?))
+        .collect()
+}
+
+fn span(at_us: i64, detail: &Value) -> Option<(i64, i64)> {
+    if let Some(seconds) = detail["seconds"].as_i64() {
+        // Told in whole seconds.
+        let by_us = (1 - seconds).saturating_mul(1_000_000);
+        return (seconds < 0).then(|| (at_us, at_us.saturating_add(by_us)));
+    }
+    let was: Timestamp = detail["from"].as_str()?.parse().ok()?;
+    // Told in whole milliseconds.
+    let was_us = was.as_microsecond().saturating_add(1_000);
+    Some((at_us.saturating_sub(PROBATION_US), was_us))
 }

@@ -67,7 +67,7 @@ async fn audit(
     let past = Past {
         horizon_us,
         starts: reader.starts().await?,
-        rewinds: past::rewinds(&reader.rewinds().await?),
+        set_back: past::set_back(&reader.clocks_set_back().await?),
     };
     let mut first = String::new();
     loop {
@@ -126,7 +126,7 @@ async fn jobs(
         noted.report.jobs += 1;
         widen(&mut noted.report.span, timeline.span());
         let audit = JobAudit::new(name, timeline, past, circumstances);
-        let ordered = Pass::new(name, orders, past.horizon_us);
+        let ordered = Pass::new(name, orders, past);
         audits.insert(name, (audit, ordered));
     }
     let mut runs = reader.runs(first, end);

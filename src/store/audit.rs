@@ -205,12 +205,15 @@ impl AuditReader {
             .map_err(reading("events"))
     }
 
-    /// The details of the events at which planning went back, as JSON text.
-    pub async fn rewinds(&mut self) -> Result<Vec<String>, ReadError> {
-        sqlx::query_scalar("SELECT detail FROM events WHERE kind = 'rewind' ORDER BY at_us")
-            .fetch_all(&mut self.connection)
-            .await
-            .map_err(reading("events"))
+    /// What was told of a wall clock that was set back: when, in microseconds since the epoch, and the
+    /// event's detail, a JSON text.
+    pub async fn clocks_set_back(&mut self) -> Result<Vec<(i64, String)>, ReadError> {
+        sqlx::query_as(
+            "SELECT at_us, detail FROM events WHERE kind IN ('rewind', 'clock_jump') ORDER BY at_us",
+        )
+        .fetch_all(&mut self.connection)
+        .await
+        .map_err(reading("events"))
     }
 
     /// Up to `limit` names of jobs from `first` on, in order, from all tables.
