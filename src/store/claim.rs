@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 
-use super::rows::{RowsStatement, texts};
+use super::rows::{Bound, Part, RowsStatement};
 use crate::domain::attempt::StoredBody;
 use crate::domain::run::RunId;
 use crate::domain::workspace::{KeyId, WorkspaceName};
@@ -40,23 +40,20 @@ pub enum Opened {
     NotWaiting,
 }
 
-static RUN_RUNS: RowsStatement = RowsStatement::new(|| {
-    texts(
-        "WITH v (id, attempt, at) AS (VALUES ",
-        3,
-        ") UPDATE runs SET state = 'running', reason = NULL, not_before_us = NULL, attempts = v.attempt, \
+static OPEN: RowsStatement<2> = RowsStatement::new([
+    Part {
+        head: "WITH v (id, attempt, at) AS (VALUES ",
+        columns: 3,
+        tail: ") UPDATE runs SET state = 'running', reason = NULL, not_before_us = NULL, attempts = v.attempt, \
          counted = counted + 1, opened_us = coalesce(opened_us, v.at) \
          FROM v WHERE runs.id = v.id AND runs.state = 'waiting' AND runs.attempts = v.attempt - 1",
-    )
-});
-
-static INSERT_ATTEMPTS: RowsStatement = RowsStatement::new(|| {
-    texts(
-        "INSERT INTO attempts (run_id, attempt, opened_us, workspace, origin, key_id, func_id, request, request_bytes, request_sha256) VALUES ",
-        10,
-        "",
-    )
-});
+    },
+    Part {
+        head: "INSERT INTO attempts (run_id, attempt, opened_us, workspace, origin, key_id, func_id, request, request_bytes, request_sha256) VALUES ",
+        columns: 10,
+        tail: " ON CONFLICT DO NOTHING",
+    },
+]);
 
 /// Opens all of them, or, where the answer is `false`, not exactly all: then nothing may be kept of
 /// the transaction.
@@ -64,31 +61,29 @@ pub(super) async fn open_all(
     connection: &mut SqliteConnection,
     attempts: &[&OpenAttempt],
 ) -> Result<bool, sqlx::Error> {
-    let opened = RUN_RUNS
-        .execute(connection, attempts, |query, open| {
-            query
-                .bind(open.run.to_string())
-                .bind(i64::from(open.attempt))
-                .bind(open.at.as_microsecond())
-        })
+    let changed = OPEN
+        .execute(connection, attempts, [&bind_run, &bind_attempt])
         .await?;
-    if opened != attempts.len() as u64 {
-        return Ok(false);
-    }
-    INSERT_ATTEMPTS
-        .execute(connection, attempts, |query, open| {
-            query
-                .bind(open.run.to_string())
-                .bind(i64::from(open.attempt))
-                .bind(open.at.as_microsecond())
-                .bind(open.workspace.0.to_string())
-                .bind(open.origin.to_string())
-                .bind(open.key.0.to_string())
-                .bind(open.func_id.to_string())
-                .bind(open.request.text.clone())
-                .bind(i64::try_from(open.request.bytes).unwrap_or(i64::MAX))
-                .bind(open.request.sha256.clone())
-        })
-        .await?;
-    Ok(true)
+    Ok(changed == 2 * attempts.len() as u64)
+}
+
+fn bind_run<'q>(query: Bound<'q>, open: &&OpenAttempt) -> Bound<'q> {
+    query
+        .bind(open.run.to_string())
+        .bind(i64::from(open.attempt))
+        .bind(open.at.as_microsecond())
+}
+
+fn bind_attempt<'q>(query: Bound<'q>, open: &&OpenAttempt) -> Bound<'q> {
+    query
+        .bind(open.run.to_string())
+        .bind(i64::from(open.attempt))
+        .bind(open.at.as_microsecond())
+        .bind(open.workspace.0.to_string())
+        .bind(open.origin.to_string())
+        .bind(open.key.0.to_string())
+        .bind(open.func_id.to_string())
+        .bind(open.request.text.clone())
+        .bind(i64::try_from(open.request.bytes).unwrap_or(i64::MAX))
+        .bind(open.request.sha256.clone())
 }

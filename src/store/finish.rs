@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 
-use super::rows::{RowsStatement, texts};
+use super::rows::{Bound, Part, RowsStatement};
 use crate::clock::Uptime;
 use crate::domain::attempt::CallRecord;
 use crate::domain::outcome::Outcome;
@@ -62,37 +62,32 @@ pub struct Settle {
     pub at: Timestamp,
 }
 
-static CLOSE_ATTEMPTS: RowsStatement = RowsStatement::new(|| {
-    texts(
-        "WITH v (run_id, attempt, written_us, finished_us, boot, uptime_us, http_status, response, response_bytes, response_sha256, trace_id, func_trace_id, task_id, \
+static CLOSE: RowsStatement<2> = RowsStatement::new([
+    Part {
+        head: "WITH v (run_id, attempt, written_us, finished_us, boot, uptime_us, http_status, response, response_bytes, response_sha256, trace_id, func_trace_id, task_id, \
          cost_ms, duration_us, outcome, unknown_reason, decided_by, error_code, engine_reason, engine_error, message) AS (VALUES ",
-        22,
-        ") UPDATE attempts SET written_us = v.written_us, finished_us = v.finished_us, boot = v.boot, uptime_us = v.uptime_us, http_status = v.http_status, response = v.response, \
+        columns: 22,
+        tail: ") UPDATE attempts SET written_us = v.written_us, finished_us = v.finished_us, boot = v.boot, uptime_us = v.uptime_us, http_status = v.http_status, response = v.response, \
          response_bytes = v.response_bytes, response_sha256 = v.response_sha256, trace_id = v.trace_id, func_trace_id = v.func_trace_id, \
          task_id = v.task_id, cost_ms = v.cost_ms, duration_us = v.duration_us, outcome = v.outcome, unknown_reason = v.unknown_reason, \
          decided_by = v.decided_by, error_code = v.error_code, engine_reason = v.engine_reason, engine_error = v.engine_error, message = v.message \
          FROM v WHERE attempts.run_id = v.run_id AND attempts.attempt = v.attempt AND attempts.outcome IS NULL",
-    )
-});
-
-static CLOSE_RUNS: RowsStatement = RowsStatement::new(|| {
-    texts(
-        "WITH v (id, attempt, state, reason, not_before_us, finished_us, uncount) AS (VALUES ",
-        7,
-        ") UPDATE runs SET state = v.state, reason = v.reason, not_before_us = v.not_before_us, finished_us = v.finished_us, \
+    },
+    Part {
+        head: "WITH v (id, attempt, state, reason, not_before_us, finished_us, uncount) AS (VALUES ",
+        columns: 7,
+        tail: ") UPDATE runs SET state = v.state, reason = v.reason, not_before_us = v.not_before_us, finished_us = v.finished_us, \
          counted = counted - v.uncount \
          FROM v WHERE runs.id = v.id AND runs.state = 'running' AND runs.attempts = v.attempt",
-    )
-});
+    },
+]);
 
-static SETTLE_RUNS: RowsStatement = RowsStatement::new(|| {
-    texts(
-        "WITH v (id, state, reason, not_before_us, finished_us) AS (VALUES ",
-        5,
-        ") UPDATE runs SET state = v.state, reason = v.reason, not_before_us = v.not_before_us, finished_us = v.finished_us \
-         FROM v WHERE runs.id = v.id AND runs.state = 'waiting'",
-    )
-});
+static SETTLE_RUNS: RowsStatement<1> = RowsStatement::new([Part {
+    head: "WITH v (id, state, reason, not_before_us, finished_us) AS (VALUES ",
+    columns: 5,
+    tail: ") UPDATE runs SET state = v.state, reason = v.reason, not_before_us = v.not_before_us, finished_us = v.finished_us \
+     FROM v WHERE runs.id = v.id AND runs.state = 'waiting'",
+}]);
 
 fn micros(at: Option<Timestamp>) -> Option<i64> {
     at.map(Timestamp::as_microsecond)
@@ -108,31 +103,25 @@ pub(super) async fn close_all(
     connection: &mut SqliteConnection,
     attempts: &[&CloseAttempt],
 ) -> Result<bool, sqlx::Error> {
-    let closed = CLOSE_ATTEMPTS
-        .execute(connection, attempts, |query, close| {
-            bind_attempt(query, close)
-        })
+    let changed = CLOSE
+        .execute(connection, attempts, [&bind_attempt, &bind_run])
         .await?;
-    if closed != attempts.len() as u64 {
-        return Ok(false);
-    }
-    let finished = CLOSE_RUNS
-        .execute(connection, attempts, |query, close| {
-            let after = close.after;
-            query
-                .bind(close.run.to_string())
-                .bind(i64::from(close.attempt))
-                .bind(after.state.as_str())
-                .bind(after.reason.map(|reason| reason.as_str()))
-                .bind(micros(after.not_before))
-                .bind(after.state.is_final().then(|| close.at.as_microsecond()))
-                .bind(i64::from(close.call.outcome == Outcome::Throttled))
-        })
-        .await?;
-    Ok(finished == attempts.len() as u64)
+    Ok(changed == 2 * attempts.len() as u64)
 }
 
-fn bind_attempt<'q>(query: super::rows::Bound<'q>, close: &CloseAttempt) -> super::rows::Bound<'q> {
+fn bind_run<'q>(query: Bound<'q>, close: &&CloseAttempt) -> Bound<'q> {
+    let after = close.after;
+    query
+        .bind(close.run.to_string())
+        .bind(i64::from(close.attempt))
+        .bind(after.state.as_str())
+        .bind(after.reason.map(|reason| reason.as_str()))
+        .bind(micros(after.not_before))
+        .bind(after.state.is_final().then(|| close.at.as_microsecond()))
+        .bind(i64::from(close.call.outcome == Outcome::Throttled))
+}
+
+fn bind_attempt<'q>(query: Bound<'q>, close: &&CloseAttempt) -> Bound<'q> {
     let call = &close.call;
     let body = call.response.as_ref();
     query
@@ -166,20 +155,22 @@ pub(super) async fn settle_all(
     decisions: &[Settle],
 ) -> Result<Vec<RunId>, sqlx::Error> {
     let settled = SETTLE_RUNS
-        .execute(connection, decisions, |query, settle| {
-            let after = settle.after;
-            query
-                .bind(settle.run.to_string())
-                .bind(after.state.as_str())
-                .bind(after.reason.map(|reason| reason.as_str()))
-                .bind(micros(after.not_before))
-                .bind(after.state.is_final().then(|| settle.at.as_microsecond()))
-        })
+        .execute(connection, decisions, [&bind_settle])
         .await?;
     if settled == decisions.len() as u64 {
         return Ok(Vec::new());
     }
     otherwise(connection, decisions).await
+}
+
+fn bind_settle<'q>(query: Bound<'q>, settle: &Settle) -> Bound<'q> {
+    let after = settle.after;
+    query
+        .bind(settle.run.to_string())
+        .bind(after.state.as_str())
+        .bind(after.reason.map(|reason| reason.as_str()))
+        .bind(micros(after.not_before))
+        .bind(after.state.is_final().then(|| settle.at.as_microsecond()))
 }
 
 /// The runs that are not as decided.

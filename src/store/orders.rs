@@ -8,7 +8,7 @@ use super::backfills::{self, Advance, Backfill};
 use super::finish::{self, Settle};
 use super::pauses::{self, Pause};
 use super::plan;
-use super::rows::{RowsStatement, texts};
+use super::rows::{Bound, Part, RowsStatement};
 use super::versions::Event;
 use crate::domain::job::JobName;
 use crate::domain::run::{NewRun, RunId};
@@ -83,14 +83,12 @@ pub struct Ordered {
     pub not_waiting: Vec<RunId>,
 }
 
-static INSERT_STARTS: RowsStatement = RowsStatement::new(|| {
-    texts(
-        "INSERT INTO runs (id, job, trigger, scheduled_us, due_us, state, reason, definition_hash, workspace, func_id, created_us, \
-         kwargs, replay_of, request, backfill) VALUES ",
-        15,
-        " ON CONFLICT (backfill, scheduled_us) WHERE backfill IS NOT NULL DO NOTHING",
-    )
-});
+static INSERT_STARTS: RowsStatement<1> = RowsStatement::new([Part {
+    head: "INSERT INTO runs (id, job, trigger, scheduled_us, due_us, state, reason, definition_hash, workspace, func_id, kwargs, replay_of, \
+         request, backfill, created_us) VALUES ",
+    columns: 15,
+    tail: " ON CONFLICT (backfill, scheduled_us) WHERE backfill IS NOT NULL DO NOTHING",
+}]);
 
 /// Writes the order.
 pub(super) async fn write(
@@ -125,24 +123,28 @@ async fn insert(
 ) -> Result<Vec<RunId>, sqlx::Error> {
     let created = order.at.as_microsecond();
     let inserted = INSERT_STARTS
-        .execute(connection, &order.starts, |query, start| {
-            let run = &start.run;
-            let (replay_of, request) = match &start.replay {
-                Some((source, request)) => (Some(source.to_string()), Some(request.clone())),
-                None => (None, None),
-            };
-            plan::bind_run(query, run)
-                .bind(created)
-                .bind(start.kwargs.clone())
-                .bind(replay_of)
-                .bind(request)
-                .bind(start.backfill.clone())
-        })
+        .execute(
+            connection,
+            &order.starts,
+            [&|query, start| bind_start(query, start).bind(created)],
+        )
         .await?;
     if inserted == order.starts.len() as u64 {
         return Ok(Vec::new());
     }
     plan::absent(connection, order.starts.iter().map(|start| start.run.id)).await
+}
+
+fn bind_start<'q>(query: Bound<'q>, start: &Start) -> Bound<'q> {
+    let (replay_of, request) = match &start.replay {
+        Some((source, request)) => (Some(source.to_string()), Some(request.clone())),
+        None => (None, None),
+    };
+    plan::bind_run(query, &start.run)
+        .bind(start.kwargs.clone())
+        .bind(replay_of)
+        .bind(request)
+        .bind(start.backfill.clone())
 }
 
 async fn record(connection: &mut SqliteConnection, act: &Act) -> Result<(), sqlx::Error> {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 
-use super::rows::{Bound, RowsStatement, texts};
+use super::rows::{Bound, Part, RowsStatement};
 use super::versions::{self, Event, VersionChange};
 use crate::domain::job::{DefinitionHash, JobName};
 use crate::domain::run::{NewRun, RunId, Trigger};
@@ -88,13 +88,11 @@ impl GapCause {
     }
 }
 
-static INSERT_RUNS: RowsStatement = RowsStatement::new(|| {
-    texts(
-        "INSERT INTO runs (id, job, trigger, scheduled_us, due_us, state, reason, definition_hash, workspace, func_id, not_before_us, created_us, finished_us) VALUES ",
-        13,
-        " ON CONFLICT (job, scheduled_us) WHERE trigger IN ('schedule', 'catchup') AND ahead IS NOT 'void' DO NOTHING",
-    )
-});
+static INSERT_RUNS: RowsStatement<1> = RowsStatement::new([Part {
+    head: "INSERT INTO runs (id, job, trigger, scheduled_us, due_us, state, reason, definition_hash, workspace, func_id, not_before_us, created_us, finished_us) VALUES ",
+    columns: 13,
+    tail: " ON CONFLICT (job, scheduled_us) WHERE trigger IN ('schedule', 'catchup') AND ahead IS NOT 'void' DO NOTHING",
+}]);
 
 /// Binds the columns that every new run has, from `id` to `func_id`, in their order in the statements.
 pub(super) fn bind_run<'q>(query: Bound<'q>, run: &NewRun) -> Bound<'q> {
@@ -118,12 +116,16 @@ pub(super) async fn write(
 ) -> Result<Vec<RunId>, sqlx::Error> {
     let at = plan.at.as_microsecond();
     let inserted = INSERT_RUNS
-        .execute(connection, &plan.runs, |query, run| {
-            bind_run(query, run)
-                .bind(run.not_before.map(Timestamp::as_microsecond))
-                .bind(at)
-                .bind(run.state.is_final().then_some(at))
-        })
+        .execute(
+            connection,
+            &plan.runs,
+            [&|query, run: &NewRun| {
+                bind_run(query, run)
+                    .bind(run.not_before.map(Timestamp::as_microsecond))
+                    .bind(at)
+                    .bind(run.state.is_final().then_some(at))
+            }],
+        )
         .await?;
     let taken = if inserted == plan.runs.len() as u64 {
         Vec::new()
