@@ -40,7 +40,10 @@ pub fn delay(policy: &RetryPolicy, failed: u32, jitter_unit: f64) -> Duration {
     let spread = policy.jitter.clamp(0.0, 1.0) * (2.0 * jitter_unit.clamp(0.0, 1.0) - 1.0);
     let seconds = (base * (1.0 + spread)).clamp(0.0, longest);
     // Not a number (0 · ∞, of a zero initial delay): there is nothing to wait for.
-    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::ZERO)
+    let exact = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::ZERO);
+    // What the ledger can hold: a part of a microsecond more would have the engine wait for an instant
+    // that its clock, which counts as the ledger does, shows only a microsecond later.
+    exact - Duration::from_nanos(u64::from(exact.subsec_nanos() % 1_000))
 }
 
 /// An attempt that has just been judged, and where its run stands.
@@ -379,6 +382,13 @@ mod tests {
             // a nanosecond for the way through f64
             let cap = policy.max_delay + Duration::from_nanos(1);
             prop_assert!(delay(&policy, failed, unit) <= cap);
+        }
+
+        #[test]
+        fn a_delay_is_of_whole_microseconds(
+            policy in any_policy(), failed in 1u32..2_000, unit in 0.0f64..1.0,
+        ) {
+            prop_assert_eq!(delay(&policy, failed, unit).subsec_nanos() % 1_000, 0);
         }
 
         #[test]
