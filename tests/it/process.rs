@@ -12,6 +12,7 @@ use funcron::sandbox::{Options, Sandbox};
 
 use crate::support::daemon::Folder;
 
+mod burst;
 mod demo;
 mod disk;
 mod hostile;
