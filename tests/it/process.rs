@@ -18,6 +18,7 @@ mod disk;
 mod hostile;
 mod key;
 mod kill;
+mod ledger;
 mod lock;
 mod memory;
 mod notify;
