@@ -29,6 +29,7 @@ mod reader;
 mod resume;
 mod rewind;
 mod rows;
+mod surroundings;
 mod versions;
 mod writer;
 
@@ -49,4 +50,5 @@ pub use query::{Execution, HistoryFilter, HistoryLine, KnownJob, LastRun};
 pub use reader::Reader;
 pub use resume::{Hold, InterruptedAttempt, UnfinishedRun};
 pub use rewind::{Rewind, Rewound};
+pub use surroundings::Surroundings;
 pub use versions::{Event, LoadedVersion, VersionChange};

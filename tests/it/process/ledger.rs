@@ -112,6 +112,16 @@ async fn a_damaged_page_is_found_after_the_start_stops_the_calls_and_is_told() {
     let sent = sandbox.counters().requests;
     let shown = status(&folder);
     assert!(shown.contains("restore a backup"), "{shown}");
+    let doctor = folder.run(&["doctor", "--socket", &socket]);
+    assert_eq!(doctor.code, 1, "{}", doctor.err);
+    for line in [
+        "WRONG integrity",
+        "ok    daemon",
+        "ok    socket",
+        "WRONG firing",
+    ] {
+        assert!(doctor.out.contains(line), "{line}: {}", doctor.out);
+    }
     let log = daemon.stop().await;
     assert!(log.contains("`sqlite3 FILE .recover`"), "{log}");
     assert_eq!(sandbox.counters().requests, sent, "it went on calling");
