@@ -36,7 +36,11 @@ impl Reader {
         match result {
             Ok(findings) if findings == ["ok"] => Ok(None),
             Ok(findings) => {
-                let told: Vec<String> = findings.iter().take(FINDINGS).map(one_line).collect();
+                let told: Vec<String> = findings
+                    .iter()
+                    .take(FINDINGS)
+                    .map(|finding| one_line(finding))
+                    .collect();
                 let more = findings.len() - told.len();
                 let more = match more {
                     0 => String::new(),
@@ -76,6 +80,6 @@ impl Reader {
     }
 }
 
-fn one_line(finding: &String) -> String {
+fn one_line(finding: &str) -> String {
     finding.split_whitespace().collect::<Vec<_>>().join(" ")
 }
