@@ -51,16 +51,25 @@ impl File {
             let found = found.clone();
             return Err(StoreErrorKind::Damaged { found });
         }
-        match std::fs::metadata(&self.0.path) {
-            Ok(metadata) if identity(&metadata) == self.0.opened => Ok(()),
-            _ => Err(gone(&self.0.path)),
-        }
+        still_there(&self.0.path, Some(self.0.opened)).map(drop)
     }
 }
 
-fn gone(path: &Path) -> StoreErrorKind {
-    let path = path.display().to_string();
-    StoreErrorKind::Gone { path }
+/// Looks for a file that was opened as this one, if it was.
+fn still_there(path: &Path, opened: Option<Identity>) -> Result<Option<Metadata>, StoreErrorKind> {
+    let gone = StoreErrorKind::Gone {
+        path: path.display().to_string(),
+    };
+    match (std::fs::metadata(path), opened) {
+        (Ok(metadata), Some(opened)) if identity(&metadata) != opened => Err(gone),
+        (Ok(metadata), _) => Ok(Some(metadata)),
+        (Err(error), opened) => match (io_kind(&error), opened) {
+            (StoreErrorKind::Missing, None) => Ok(None),
+            (StoreErrorKind::Missing, Some(_)) => Err(gone),
+            // It may be there: a directory on the way may not be searched any more, for one.
+            (other, _) => Err(other),
+        },
+    }
 }
 
 /// The disk, the files on it, and what is known of them.
@@ -101,20 +110,12 @@ impl Ground {
     /// Whether a transaction would be kept where people look for it.
     pub(super) fn holds(&mut self) -> Result<(), StoreErrorKind> {
         self.file.holds()?;
-        match (std::fs::metadata(&self.journal), self.journal_opened) {
-            (Ok(metadata), opened) => {
-                let found = identity(&metadata);
-                if opened.is_some_and(|opened| opened != found) {
-                    return Err(gone(&self.journal));
-                }
-                self.journal_opened = Some(found);
-                self.tell_of_the_journal(metadata.len());
-                Ok(())
-            }
-            // SQLite makes it with the first transaction.
-            (Err(_), None) => Ok(()),
-            (Err(_), Some(_)) => Err(gone(&self.journal)),
+        // SQLite makes it with the first transaction.
+        if let Some(metadata) = still_there(&self.journal, self.journal_opened)? {
+            self.journal_opened = Some(identity(&metadata));
+            self.tell_of_the_journal(metadata.len());
         }
+        Ok(())
     }
 
     /// Once when it becomes large, and once when it is small again.
