@@ -17,12 +17,14 @@ use crate::store::{Event, Held, Ledger, StoreError, StoreErrorKind};
 use crate::web::{self, Answer, Ask, Asked};
 
 mod control;
+mod inspection;
 mod notify;
 mod reload;
 mod signals;
 mod watch;
 
 use control::Control;
+use inspection::Inspection;
 use notify::Systemd;
 use reload::Wanted;
 use signals::Signals;
@@ -202,6 +204,7 @@ impl Daemon {
     pub async fn serve(mut self, stop: &Stop) {
         self.systemd.ready();
         tracing::info!("ready: scheduling");
+        let inspection = Inspection::start(&self.ledger, self.driver.poke.clone());
         while !stop.begun.is_cancelled() {
             let systemd = &mut self.systemd;
             self.driver
@@ -213,6 +216,7 @@ impl Daemon {
             }
             self.hear().await;
         }
+        inspection.end().await;
         self.stop(&stop.at_once).await;
     }
 

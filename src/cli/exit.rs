@@ -102,6 +102,8 @@ impl From<StoreError> for Failure {
             | StoreErrorKind::Newer { .. }
             | StoreErrorKind::Denied
             | StoreErrorKind::Full
+            | StoreErrorKind::Damaged { .. }
+            | StoreErrorKind::Gone { .. }
             | StoreErrorKind::Locked { .. } => Self::new(exit, error.to_string()),
             StoreErrorKind::Busy
             | StoreErrorKind::Corrupt

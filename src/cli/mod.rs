@@ -10,6 +10,7 @@ mod calendar;
 mod cancel;
 mod daemon;
 mod demo;
+mod doctor;
 mod exit;
 mod global;
 mod history;
@@ -99,6 +100,8 @@ enum Command {
     /// Prove the ledger
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Check what a daemon stands on: configuration, ledger, disk, clock, socket
+    Doctor,
     /// Print the JSON Schema of jobs.yaml, for editors
     Schema,
     /// Stand in for the Guance OpenAPI on this machine
@@ -166,6 +169,7 @@ async fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::History(arguments) => history::execute(&arguments, &global).await,
         Command::Show(arguments) => show::execute(&arguments, &global).await,
         Command::Audit(command) => audit::execute(command, &global).await,
+        Command::Doctor => doctor::execute(&global).await,
         Command::Schema => schema(&global),
         Command::Sandbox(arguments) => sandbox::execute(arguments, &global).await,
         Command::Demo(arguments) => demo::execute(arguments, &global).await,

@@ -89,9 +89,10 @@ fn page(status: &Value, printer: &mut Printer) -> Result<(), Failure> {
     line("config", text(status, "config").to_owned())?;
     line("ledger", text(status, "ledger").to_owned())?;
     if status["ledger_failing"] == true {
+        let fault = status["ledger_warning"].as_str().unwrap_or_default();
         line(
             "",
-            "the ledger cannot be written: nothing is fired".to_owned(),
+            format!("nothing is fired while the ledger fails: {fault}"),
         )?;
     }
     if let Some(warning) = status["clock_warning"].as_str() {

@@ -20,6 +20,7 @@ use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
 
 use super::json::Json;
 use super::nearest::nearest;
+use super::repetition::{REFUSAL, may_repeat_a_list};
 
 /// The names an expectation can use.
 pub const NAMES: [&str; 4] = ["result", "content", "cost_ms", "duration_ms"];
@@ -103,6 +104,12 @@ impl Expectation {
             return Err(ExpectError {
                 message: format!("`{source}` is a template, not an expression"),
                 hint: Some("write the expression alone, such as `result.count > 0`".to_owned()),
+            });
+        }
+        if may_repeat_a_list(source) {
+            return Err(ExpectError {
+                message: format!("`{source}`: {REFUSAL}"),
+                hint: Some("write two expectations".to_owned()),
             });
         }
         let knows_absence = source

@@ -111,6 +111,8 @@ pub struct Engine {
     ids: RunIds,
     /// The ledger failed since the last planning.
     outage: bool,
+    /// In which words, where the last step failed.
+    fault: Option<String>,
     /// Why what is due was not planned in time, for as long as that is not caught up.
     late_cause: Option<GapCause>,
     /// No attempt is opened before this monotonic instant: one could not be recorded.
@@ -165,13 +167,15 @@ impl Engine {
     pub async fn step(&mut self) -> Result<Step, StoreError> {
         let result = self.try_step().await;
         self.outage = result.is_err();
+        self.fault = result.as_ref().err().map(ToString::to_string);
         result
     }
 
     async fn try_step(&mut self) -> Result<Step, StoreError> {
         self.take_in_ended();
         let now = self.clock.now();
-        if self.outage {
+        // One that is lost is told when that is seen, not when something falls due.
+        if self.outage || self.ledger.is_lost() {
             // While it fails the step does, and nothing else is tried.
             self.ledger.probe().await?;
         }

@@ -73,6 +73,7 @@ impl Engine {
             news: Vec::new(),
             ids: RunIds::default(),
             outage: false,
+            fault: None,
             late_cause: None,
             rest_until: Duration::ZERO,
             stray: true,

@@ -40,6 +40,8 @@ pub struct Status {
     pub clock_doubt: Option<ClockDoubt>,
     /// The ledger failed in the last step: nothing is fired.
     pub is_ledger_failing: bool,
+    /// In which words.
+    pub ledger_fault: Option<String>,
 }
 
 /// A job that is paused.
@@ -110,6 +112,7 @@ impl Engine {
             backfills: backfills.collect(),
             clock_doubt: self.clock_doubt(),
             is_ledger_failing: self.outage,
+            ledger_fault: self.fault.clone(),
         }
     }
 }

@@ -39,6 +39,16 @@ pub enum StoreErrorKind {
     Full,
     /// The file is damaged, or a row says what no row can say.
     Corrupt,
+    /// A look through the file found damage; nothing is written to it any more.
+    Damaged {
+        /// What SQLite says of it.
+        found: String,
+    },
+    /// The file was deleted, moved or replaced while it was open.
+    Gone {
+        /// Which one: the ledger or its journal.
+        path: String,
+    },
     /// The disk failed.
     Io,
     /// funcron itself is wrong.
@@ -62,6 +72,12 @@ impl StoreErrorKind {
             Self::Busy => ": another process keeps the database locked".into(),
             Self::Full => ": the disk is full".into(),
             Self::Corrupt => ": the file is damaged; restore a backup, or recover it with `sqlite3 FILE .recover`".into(),
+            Self::Damaged { found } => format!(
+                ": the file is damaged ({found}); stop the daemon, then restore a backup, or recover it with `sqlite3 FILE .recover`"
+            ),
+            Self::Gone { path } => format!(
+                ": {path} was deleted, moved or replaced under the daemon, and what it wrote now nobody could read; move the file back, or stop the daemon, restore a backup and start it again"
+            ),
             Self::Io => ": the disk reported an error".into(),
             Self::Bug => String::new(),
         }
@@ -90,6 +106,11 @@ impl StoreError {
     /// The kind of a bare database error.
     pub(super) fn kind_of(error: &sqlx::Error) -> StoreErrorKind {
         classify(error)
+    }
+
+    /// The database's own words.
+    pub(super) fn cause(&self) -> Option<String> {
+        self.source.as_ref().map(ToString::to_string)
     }
 
     /// What kind of failure it is.

@@ -16,6 +16,7 @@ use super::dialect;
 use super::disk::Disk;
 use super::error::{StoreError, StoreErrorKind};
 use super::finish::{CloseAttempt, Closed, Settle};
+use super::ground::{File, Ground, LARGE_JOURNAL};
 use super::lock::{self, LedgerLock};
 use super::orders::{Order, Ordered};
 use super::plan::Plan;
@@ -33,6 +34,7 @@ static MIGRATOR: Migrator = sqlx::migrate!("migrations/sqlite");
 pub struct Ledger {
     queue: mpsc::Sender<Pending>,
     reader: Reader,
+    file: File,
 }
 
 /// What must be kept until the ledger is to be let go.
@@ -68,18 +70,36 @@ impl Ledger {
         prepare(&mut connection, &disk, path, now).await?;
         let reader = Reader::open(path).await?;
         let (queue, receiver) = mpsc::channel(writer::QUEUE);
-        let writer = tokio::spawn(writer::run(connection, disk, receiver));
+        let file = File::of(path).map_err(|kind| StoreError::new(doing(path), kind))?;
+        let ground = Ground::new(file.clone(), disk);
+        let writer = tokio::spawn(writer::run(connection, ground, receiver));
         let held = Held {
             _lock: lock,
             writer,
             reader: reader.clone(),
         };
-        Ok((Self { queue, reader }, held))
+        let ledger = Self {
+            queue,
+            reader,
+            file,
+        };
+        Ok((ledger, held))
     }
 
     /// The read-only side.
     pub fn reader(&self) -> &Reader {
         &self.reader
+    }
+
+    /// Has every write fail from now on, since the file is damaged: what was found is what they say.
+    pub fn condemn(&self, found: String) {
+        self.file.condemn(found);
+    }
+
+    /// Whether it is known, without trying, that nothing can be written: the file is damaged, or no
+    /// longer where it was.
+    pub fn is_lost(&self) -> bool {
+        self.file.holds().is_err()
     }
 
     /// Writes a plan; answers the runs that were left out because their tick had a row already.
@@ -244,7 +264,8 @@ async fn set(
     synchronous: SqliteSynchronous,
 ) -> Result<(), sqlx::Error> {
     let pragmas = format!(
-        "PRAGMA journal_mode = {}; PRAGMA synchronous = {}; PRAGMA foreign_keys = ON;",
+        "PRAGMA journal_mode = {}; PRAGMA synchronous = {}; PRAGMA foreign_keys = ON; \
+         PRAGMA journal_size_limit = {LARGE_JOURNAL};",
         match journal {
             SqliteJournalMode::Wal => "WAL",
             _ => "DELETE",

@@ -13,9 +13,10 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::claim::{self, OpenAttempt, Opened};
 use super::dialect;
-use super::disk::{Disk, Moment};
+use super::disk::Moment;
 use super::error::{StoreError, StoreErrorKind};
 use super::finish::{self, CloseAttempt, Closed, Settle};
+use super::ground::Ground;
 use super::orders::{self, Order, Ordered};
 use super::plan::{self, Plan};
 use super::rewind::{self, Rewind, Rewound};
@@ -81,13 +82,13 @@ impl Operation {
 /// Commits until every sender is gone, then leaves the file readable for everyone.
 pub(super) async fn run(
     mut connection: SqliteConnection,
-    disk: Disk,
+    mut ground: Ground,
     mut queue: mpsc::Receiver<Pending>,
 ) {
     let mut batch = Vec::with_capacity(BATCH);
     while queue.recv_many(&mut batch, BATCH).await > 0 {
         gather(&mut queue, &mut batch).await;
-        commit(&mut connection, &disk, std::mem::take(&mut batch)).await;
+        commit(&mut connection, &mut ground, std::mem::take(&mut batch)).await;
     }
     leave_wal(&mut connection).await;
     let _ = connection.close().await;
@@ -132,16 +133,16 @@ async fn leave_wal(connection: &mut SqliteConnection) {
     }
 }
 
-async fn commit(connection: &mut SqliteConnection, disk: &Disk, batch: Vec<Pending>) {
+async fn commit(connection: &mut SqliteConnection, ground: &mut Ground, batch: Vec<Pending>) {
     let operations: Vec<&Operation> = batch.iter().map(|pending| &pending.operation).collect();
-    match transaction(connection, disk, &operations).await {
+    match transaction(connection, ground, &operations).await {
         Ok(answers) => {
             for (pending, answer) in batch.into_iter().zip(answers) {
                 // A sender that no longer listens has been stopped; the row is durable all the same.
                 let _ = pending.answer.send(Ok(answer));
             }
         }
-        Err(failure) => take_apart(connection, disk, batch, failure).await,
+        Err(failure) => take_apart(connection, ground, batch, failure).await,
     }
 }
 
@@ -149,7 +150,7 @@ async fn commit(connection: &mut SqliteConnection, disk: &Disk, batch: Vec<Pendi
 /// else by doing each in a transaction of its own.
 async fn take_apart(
     connection: &mut SqliteConnection,
-    disk: &Disk,
+    ground: &mut Ground,
     mut batch: Vec<Pending>,
     failure: Failure,
 ) {
@@ -167,7 +168,7 @@ async fn take_apart(
         return;
     }
     for pending in batch {
-        let outcome = match transaction(connection, disk, &[&pending.operation]).await {
+        let outcome = match transaction(connection, ground, &[&pending.operation]).await {
             Ok(mut answers) => Ok(answers.pop().unwrap_or(Answer::Done)),
             Err(failure) => failure.answer(&pending.operation),
         };
@@ -225,10 +226,10 @@ impl Failure {
 /// `ROLLBACK` then fails, takes it for open ever after and lets no other begin.
 async fn transaction(
     connection: &mut SqliteConnection,
-    disk: &Disk,
+    ground: &mut Ground,
     operations: &[&Operation],
 ) -> Result<Vec<Answer>, Failure> {
-    let result = begin_to_commit(connection, disk, operations).await;
+    let result = begin_to_commit(connection, ground, operations).await;
     if result.is_err() {
         // Its only failure is that there is nothing to roll back any more.
         let _ = sqlx::query("ROLLBACK").execute(connection).await;
@@ -238,18 +239,19 @@ async fn transaction(
 
 async fn begin_to_commit(
     connection: &mut SqliteConnection,
-    disk: &Disk,
+    ground: &mut Ground,
     operations: &[&Operation],
 ) -> Result<Vec<Answer>, Failure> {
+    ground.holds().map_err(Failure::Disk)?;
     sqlx::query(dialect::BEGIN_WRITE)
         .execute(&mut *connection)
         .await?;
     let answers = perform(connection, operations).await?;
-    let passed = disk.pass(Moment::BeforeCommit).await;
+    let passed = ground.disk.pass(Moment::BeforeCommit).await;
     passed.map_err(Failure::Disk)?;
     sqlx::query("COMMIT").execute(connection).await?;
     // What is kept is kept: a failure that comes now would be a lie.
-    let _ = disk.pass(Moment::AfterCommit).await;
+    let _ = ground.disk.pass(Moment::AfterCommit).await;
     Ok(answers)
 }
 

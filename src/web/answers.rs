@@ -74,6 +74,7 @@ fn status(status: &Status) -> Value {
         "clock_doubt": status.clock_doubt.map(ClockDoubt::as_str),
         "clock_warning": status.clock_doubt.map(ClockDoubt::explain),
         "ledger_failing": status.is_ledger_failing,
+        "ledger_warning": status.ledger_fault,
     })
 }
 

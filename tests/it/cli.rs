@@ -12,6 +12,7 @@ mod bad_input;
 mod ca_file;
 mod calendar;
 mod demo;
+mod doctor;
 mod help;
 mod history;
 mod list;

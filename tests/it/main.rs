@@ -7,6 +7,7 @@ mod config;
 mod control;
 mod engine;
 mod forecast;
+mod fuzz;
 mod ledger;
 mod process;
 mod readme;

@@ -12,11 +12,13 @@ use funcron::sandbox::{Options, Sandbox};
 
 use crate::support::daemon::Folder;
 
+mod burst;
 mod demo;
 mod disk;
 mod hostile;
 mod key;
 mod kill;
+mod ledger;
 mod lock;
 mod memory;
 mod notify;

@@ -48,7 +48,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("comfy_table::", &["src/cli/"]),
     ("println!", &["src/cli/"]),
     ("tracing_subscriber::", &["src/telemetry.rs"]),
-    ("rustix::", &["src/clock.rs"]),
+    ("rustix::", &["src/clock.rs", "src/store/surroundings.rs"]),
     ("Timestamp::now(", &["src/clock.rs"]),
     ("SystemTime", &["src/clock.rs"]),
     ("Zoned::now(", &["src/clock.rs"]),
@@ -226,6 +226,54 @@ fn the_project_stands_alone() {
                     let outside = concat!("../", "shared");
                     assert!(!text.contains(outside), "{}", path.display());
                 }
+            }
+        }
+    }
+}
+
+/// The tests that `docs/faults.md` names, by path: file, modules, function.
+fn tests_of_the_faults() -> Vec<String> {
+    let text = fs::read_to_string("docs/faults.md").expect("the matrix");
+    let rows = text.lines().filter(|line| line.starts_with("| "));
+    let named = rows.filter_map(|row| {
+        let cell = row.trim_end_matches(" |").rsplit(" | ").next()?;
+        let name = cell.strip_prefix('`')?.strip_suffix('`')?;
+        Some(name.to_owned())
+    });
+    named.collect()
+}
+
+#[test]
+fn every_fault_has_a_test_that_is_there() {
+    let text = fs::read_to_string("docs/faults.md").expect("the matrix");
+    let is_row = |line: &&str| line.starts_with("| ") && !line.starts_with("| fault ");
+    let rows = text.lines().filter(is_row).count();
+    let named = tests_of_the_faults();
+    assert_eq!(named.len(), rows, "a row without a test's name at its end");
+    let tests = sources("tests/it");
+    for name in named {
+        let (module, function) = name.rsplit_once("::").expect("a module and a function");
+        let below = format!("tests/it/{}", module.replace("::", "/"));
+        let files = [format!("{below}.rs"), format!("{below}/mod.rs")];
+        let is_there = files.iter().any(|file| {
+            let text = tests.get(Path::new(file));
+            text.is_some_and(|text| text.contains(&format!("fn {function}(")))
+        });
+        assert!(is_there, "{name} is no test");
+    }
+}
+
+/// What is quoted there, cut at what differs from time to time, stands in the sources.
+#[test]
+fn the_words_of_the_faults_are_those_of_the_product() {
+    let text = fs::read_to_string("docs/faults.md").expect("the matrix");
+    let product: Vec<String> = sources("src").into_values().collect();
+    for row in text.lines().filter(|line| line.starts_with("| ")) {
+        for quoted in row.split('"').skip(1).step_by(2) {
+            for part in quoted.split('…') {
+                let part = part.trim_matches([' ', ':', ';', ',']);
+                let is_there = product.iter().any(|text| text.contains(part));
+                assert!(is_there, "nothing says `{part}`");
             }
         }
     }

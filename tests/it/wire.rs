@@ -21,6 +21,7 @@ use proptest::prelude::*;
 
 use crate::support::raw_server::{RawServer, Step};
 
+mod lost;
 mod proxy;
 mod tls;
 

@@ -8,6 +8,7 @@ use super::evaluate::{ENVIRONMENT, Source, evaluate, to_json, values, words};
 use super::{NAMES, Node, PREVIOUS_SUCCESS, Piece, Problem, TemplateContext, TemplateError, below};
 use crate::domain::json::Json;
 use crate::domain::nearest::nearest;
+use crate::domain::repetition::{REFUSAL, may_repeat_a_list};
 
 const FILTERS: [&str; 3] = ["date", "shift", "tz"];
 
@@ -117,6 +118,9 @@ fn compile_expression(source: &str) -> Result<Source, Problem> {
         ));
     }
     let source = source.trim();
+    if may_repeat_a_list(source) {
+        return Err(Problem::new(format!("`{source}`: {REFUSAL}"), None));
+    }
     let expression = ENVIRONMENT
         .compile_expression(source)
         .map_err(|error| Problem::new(format!("`{source}`: {}", words(&error)), None))?;

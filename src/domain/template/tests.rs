@@ -209,6 +209,15 @@ fn kwargs_without_templates_are_kept_as_they_are() {
     assert_eq!(template.source(), &kwargs);
 }
 
+/// Found by the fuzzing: it took gigabytes, and the daemon with it.
+#[test]
+fn a_list_is_not_multiplied() {
+    assert_eq!(
+        refused("{{ [1] * 100000000 }}").message,
+        "`[1] * 100000000`: a list cannot be multiplied, nor anything beside one"
+    );
+}
+
 proptest::proptest! {
     #[test]
     fn no_text_makes_it_panic(template in "[{}%a-z_'\"|(). \\\\-]{0,40}") {

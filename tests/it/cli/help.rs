@@ -33,6 +33,7 @@ fn the_commands_of_this_release_and_no_others_are_there() {
             "history",
             "show",
             "audit",
+            "doctor",
             "schema",
             "sandbox",
             "demo",

@@ -10,10 +10,10 @@ use funcron::sandbox::{Options, Sandbox};
 const ROUNDS: u32 = 20;
 
 /// A small generator, good enough for moments (Vigna's splitmix64).
-struct Chance(u64);
+pub(super) struct Chance(pub(super) u64);
 
 impl Chance {
-    fn below(&mut self, limit: u64) -> u64 {
+    pub(super) fn below(&mut self, limit: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -23,7 +23,7 @@ impl Chance {
 }
 
 /// `KILL_SEED` of the environment, or the time.
-fn seed() -> u64 {
+pub(super) fn seed() -> u64 {
     match std::env::var("KILL_SEED") {
         Ok(seed) => seed.parse().expect("KILL_SEED is a number"),
         Err(_) => {
