@@ -15,6 +15,7 @@ pub mod outcome;
 pub mod overlap;
 pub mod plan;
 pub mod quota;
+pub mod retention;
 pub mod retry;
 pub mod run;
 pub mod schedule;

@@ -19,6 +19,7 @@ use super::permits::Permits;
 use super::plan::{gap, split};
 use super::run::Run;
 use super::timetable::Timetable;
+use super::upkeep::Upkeep;
 use super::versions::{self, Change};
 use super::{Calls, ClockDoubt, Engine, EngineError, JobSet, RunIds};
 use crate::clock::Clock;
@@ -76,6 +77,7 @@ impl Engine {
             late_cause: None,
             rest_until: Duration::ZERO,
             stray: true,
+            upkeep: Upkeep::new(monotonic),
             calls: Calls {
                 tasks: TaskTracker::new(),
                 abort: CancellationToken::new(),

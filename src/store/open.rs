@@ -19,8 +19,10 @@ use super::finish::{CloseAttempt, Closed, Settle};
 use super::lock::{self, LedgerLock};
 use super::orders::{Order, Ordered};
 use super::plan::Plan;
+use super::prune::Prune;
 use super::reader::Reader;
 use super::rewind::{Rewind, Rewound};
+use super::size::{Shrink, Size};
 use super::versions::Event;
 use super::writer::{self, Answer, Operation, Pending};
 use crate::domain::run::RunId;
@@ -131,6 +133,22 @@ impl Ledger {
         }
     }
 
+    /// Takes the next batch of what is old away; answers the pass as it is then.
+    pub async fn prune(&self, pass: Prune) -> Result<Prune, StoreError> {
+        match self.write(Operation::Prune(Box::new(pass))).await? {
+            Answer::Pruned(pass) => Ok(*pass),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Gives a piece of what is free back to the file system; answers the file's size after it.
+    pub async fn shrink(&self, shrink: Shrink) -> Result<Size, StoreError> {
+        match self.write(Operation::Shrink(shrink)).await? {
+            Answer::Size(size) => Ok(size),
+            _ => Err(unexpected()),
+        }
+    }
+
     /// Writes an event.
     pub async fn record(&self, event: Event) -> Result<(), StoreError> {
         self.write(Operation::Record(Box::new(event)))
@@ -214,6 +232,13 @@ async fn prepare(
     let found = schema_version(connection, path).await?;
     if found > 0 && found < newest() {
         copy_aside(connection, path, found, now)
+            .await
+            .map_err(failed)?;
+    }
+    if found == 0 {
+        // Of a file that has a page already, it would take a whole VACUUM; WAL mode makes the first.
+        sqlx::query(dialect::GIVE_PAGES_BACK)
+            .execute(&mut *connection)
             .await
             .map_err(failed)?;
     }
