@@ -3,7 +3,9 @@
 //! A pass begins two minutes after a start and then every hour. It goes in small pieces, one a step with
 //! a rest in between, so that the writer is never held up; and a fault in it stops nothing else. Before
 //! the first one every slot in the quota that the last daemon left behind has run out, so nothing is
-//! deleted that a start would have to know.
+//! deleted that a start would have to know. Where the wall clock went ahead by more than an hour, also
+//! between two daemons, the next pass is a day away: a clock that is wrong is likely to be put right by
+//! then, and what it called old would be gone.
 
 use std::time::Duration;
 
@@ -21,6 +23,9 @@ const FIRST: Duration = Duration::from_secs(120);
 
 /// From the end of a pass to the next.
 const EVERY: Duration = Duration::from_secs(3_600);
+
+/// From a leap of the wall clock to the next pass.
+const AFTER_LEAP: Duration = Duration::from_secs(86_400);
 
 /// Between two pieces of work.
 const REST: Duration = Duration::from_millis(100);
@@ -83,9 +88,9 @@ impl Upkeep {
         }
     }
 
-    /// The wall clock is in doubt: what it calls old may be young.
+    /// The wall clock went far ahead: what it calls old may be young.
     pub(super) fn put_off(&mut self, monotonic: Duration) {
-        self.due = self.due.max(monotonic + EVERY);
+        self.due = self.due.max(monotonic + AFTER_LEAP);
     }
 
     /// What is wrong with the ledger's size.

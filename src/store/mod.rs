@@ -11,6 +11,7 @@
 
 pub mod audit;
 mod backfills;
+mod backup;
 mod claim;
 mod detail;
 mod dialect;
@@ -29,10 +30,12 @@ mod resume;
 mod rewind;
 mod rows;
 mod size;
+mod stats;
 mod versions;
 mod writer;
 
 pub use backfills::{Advance, Backfill, BackfillProgress, Ending};
+pub use backup::{BackupError, backup};
 pub use claim::{OpenAttempt, Opened};
 pub use detail::{AttemptDetail, FoundRun, MATCHES, RunDetail, RunEvent};
 pub use disk::{Disk, Mishap, Moment};
@@ -49,4 +52,5 @@ pub use reader::Reader;
 pub use resume::{Hold, InterruptedAttempt, UnfinishedRun};
 pub use rewind::{Rewind, Rewound};
 pub use size::{Shrink, Size};
+pub use stats::{Stats, StatsBy};
 pub use versions::{Event, LoadedVersion, VersionChange};

@@ -183,16 +183,26 @@ fn list(places: &[i64]) -> String {
     json!(places).to_string()
 }
 
+fn next_runs() -> String {
+    format!(
+        "SELECT r.finished_us, r.rowid, (SELECT coalesce(sum({STORED}), 0) FROM attempts a WHERE a.run_id = r.id) \
+         {OLD_RUNS} AND (r.finished_us, r.rowid) > ($3, $4) ORDER BY r.finished_us, r.rowid LIMIT $5"
+    )
+}
+
+fn next_bodies() -> String {
+    format!(
+        "SELECT a.opened_us, a.id, {STORED} {OLD_BODIES} AND (a.opened_us, a.id) > ($2, $3) \
+         ORDER BY a.opened_us, a.id LIMIT $4"
+    )
+}
+
 async fn runs(
     connection: &mut SqliteConnection,
     pass: &mut Prune,
     state: RunState,
 ) -> Result<bool, sqlx::Error> {
-    let query = format!(
-        "SELECT r.finished_us, r.rowid, (SELECT coalesce(sum({STORED}), 0) FROM attempts a WHERE a.run_id = r.id) \
-         {OLD_RUNS} AND (r.finished_us, r.rowid) > ($3, $4) ORDER BY r.finished_us, r.rowid LIMIT $5"
-    );
-    let found = sqlx::query(sqlx::AssertSqlSafe(query))
+    let found = sqlx::query(sqlx::AssertSqlSafe(next_runs()))
         .bind(state.as_str())
         .bind(pass.horizons.of(state).as_microsecond())
         .bind(pass.passed.0)
@@ -216,11 +226,7 @@ async fn runs(
 }
 
 async fn bodies(connection: &mut SqliteConnection, pass: &mut Prune) -> Result<bool, sqlx::Error> {
-    let query = format!(
-        "SELECT a.opened_us, a.id, {STORED} {OLD_BODIES} AND (a.opened_us, a.id) > ($2, $3) \
-         ORDER BY a.opened_us, a.id LIMIT $4"
-    );
-    let found = sqlx::query(sqlx::AssertSqlSafe(query))
+    let found = sqlx::query(sqlx::AssertSqlSafe(next_bodies()))
         .bind(pass.horizons.bodies.as_microsecond())
         .bind(pass.passed.0)
         .bind(pass.passed.1)
@@ -286,6 +292,18 @@ pub struct Old {
 }
 
 impl Reader {
+    /// The latest instant before which a prune may have taken the runs of ticks.
+    pub async fn pruned_before(&self) -> Result<Option<Timestamp>, StoreError> {
+        let before: Result<Option<i64>, _> = sqlx::query_scalar(
+            "SELECT max(json_extract(detail, '$.before_us')) FROM events WHERE kind = 'prune'",
+        )
+        .fetch_one(self.pool())
+        .await;
+        let before =
+            before.map_err(|error| StoreError::from_sqlx("reading what was pruned", error))?;
+        Ok(before.and_then(|us| Timestamp::from_microsecond(us).ok()))
+    }
+
     /// What a pass would take, kind by kind, without taking it. The bodies of runs that would go are
     /// theirs and not counted again.
     ///
@@ -348,4 +366,54 @@ fn old(state: Option<RunState>, before: Timestamp, row: &SqliteRow) -> Result<Ol
         bytes: number(2)?,
         span_us: first.zip(last),
     })
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+    use sqlx::{Connection, SqliteConnection};
+
+    /// How SQLite goes about a query.
+    async fn plan(query: String) -> String {
+        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        sqlx::migrate!("migrations/sqlite")
+            .run(&mut connection)
+            .await
+            .unwrap();
+        let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {query}"));
+        let rows = sqlx::query(explain).fetch_all(&mut connection).await;
+        let steps = rows.unwrap();
+        let steps: Vec<String> = steps.iter().map(|row| row.get("detail")).collect();
+        steps.join("\n")
+    }
+
+    #[tokio::test]
+    async fn what_is_old_is_found_without_a_look_at_what_is_not() {
+        let places = [
+            (
+                next_runs(),
+                "r USING INDEX runs_by_end (state=? AND finished_us<?)",
+            ),
+            (
+                next_bodies(),
+                "a USING INDEX attempts_with_bodies (opened_us<?)",
+            ),
+            (
+                old_runs(),
+                "r USING INDEX runs_by_end (state=? AND finished_us<?)",
+            ),
+            (
+                old_bodies(),
+                "a USING INDEX attempts_with_bodies (opened_us<?)",
+            ),
+        ];
+        for (query, index) in places {
+            let plan = plan(query).await;
+            assert!(plan.contains(index), "{plan}");
+            for table in ["SCAN r", "SCAN a", "SCAN n", "B-TREE"] {
+                assert!(!plan.contains(table), "{plan}");
+            }
+        }
+    }
 }

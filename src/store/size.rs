@@ -66,7 +66,8 @@ impl Reader {
     }
 }
 
-async fn size(connection: &mut SqliteConnection) -> Result<Size, sqlx::Error> {
+/// The file's size.
+pub(super) async fn size(connection: &mut SqliteConnection) -> Result<Size, sqlx::Error> {
     let row = sqlx::query(SIZE).fetch_one(connection).await?;
     let number = |index: usize| row.try_get::<i64, _>(index).map(i64::unsigned_abs);
     Ok(Size {

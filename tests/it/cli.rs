@@ -8,15 +8,19 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 
 mod audit;
+mod backup;
 mod bad_input;
 mod ca_file;
 mod calendar;
 mod demo;
+mod export;
 mod help;
 mod history;
 mod list;
 mod next;
+mod prune;
 mod show;
+mod stats;
 mod streams;
 mod validate;
 

@@ -174,7 +174,7 @@ fn a_crash_between_two_pieces_leaves_a_whole_ledger_and_the_next_life_goes_on() 
     house.advance_to("2026-05-01T20:00:00Z");
     house.open();
     house.run_until("2026-05-01T20:05:00Z");
-    house.run_until("2026-05-02T22:00:30Z");
+    house.run_until("2026-05-02T20:30:30Z");
     house.remote.forget_calls();
     let all = house.texts("SELECT count(*) || '' FROM runs")[0]
         .parse::<u64>()
@@ -194,9 +194,9 @@ fn a_crash_between_two_pieces_leaves_a_whole_ledger_and_the_next_life_goes_on() 
     assert!(left < all, "a piece was taken");
     house.open();
     assert_eq!(house.faults(), [""; 0]);
-    house.run_until("2026-05-02T22:10:00Z");
+    house.run_until("2026-05-02T20:40:00Z");
     assert_eq!(
-        house.texts("SELECT count(*) || '' FROM runs WHERE finished_us < unixepoch('2026-05-01T22:00:00') * 1000000 AND state <> 'success'"),
+        house.texts("SELECT count(*) || '' FROM runs WHERE finished_us < unixepoch('2026-05-01T20:30:00') * 1000000 AND state <> 'success'"),
         ["0"]
     );
     farewell(&house);
