@@ -390,25 +390,14 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_old_is_found_without_a_look_at_what_is_not() {
-        let places = [
-            (
-                next_runs(),
-                "r USING INDEX runs_by_end (state=? AND finished_us<?)",
-            ),
-            (
-                next_bodies(),
-                "a USING INDEX attempts_with_bodies (opened_us<?)",
-            ),
-            (
-                old_runs(),
-                "r USING INDEX runs_by_end (state=? AND finished_us<?)",
-            ),
-            (
-                old_bodies(),
-                "a USING INDEX attempts_with_bodies (opened_us<?)",
-            ),
-        ];
-        for (query, index) in places {
+        let by_end = "runs_by_end (state=? AND finished_us";
+        let by_opening = "attempts_with_bodies (opened_us";
+        for (query, index) in [
+            (next_runs(), by_end),
+            (next_bodies(), by_opening),
+            (old_runs(), by_end),
+            (old_bodies(), by_opening),
+        ] {
             let plan = plan(query).await;
             assert!(plan.contains(index), "{plan}");
             for table in ["SCAN r", "SCAN a", "SCAN n", "B-TREE"] {
