@@ -381,6 +381,51 @@ mod tests {
         assert_eq!(planned, Timestamp::from_second(7).ok());
     }
 
+    #[tokio::test]
+    async fn a_ledger_of_the_first_schema_is_copied_aside_and_keeps_what_it_has() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("funcron.db");
+        std::fs::File::create(&path).unwrap();
+        let mut connection = connect(&path).await.unwrap();
+        let first = MIGRATOR.iter().filter(|migration| migration.version == 1);
+        let early = Migrator {
+            migrations: first.cloned().collect(),
+            ..Migrator::DEFAULT
+        };
+        early.run(&mut connection).await.unwrap();
+        let rows = format!(
+            "PRAGMA application_id = {};
+             INSERT INTO events (id, at_us, kind, actor, job, run_id, detail) VALUES (7, 1, 'trigger', 'ops', 'a', 'r', '{{}}');",
+            dialect::APPLICATION_ID
+        );
+        let rows = sqlx::raw_sql(sqlx::AssertSqlSafe(rows));
+        rows.execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+
+        let (ledger, held) = Ledger::open(&path, Timestamp::UNIX_EPOCH).await.unwrap();
+        assert!(place.path().join("funcron.db.schema-1.0").exists());
+        let size = ledger.reader().size().await.unwrap();
+        assert!(!size.can_shrink, "its pages stay where they are");
+        held.release(ledger).await;
+        let mut connection = connect(&path).await.unwrap();
+        let event: String = sqlx::query_scalar(
+            "SELECT concat_ws(' ', id, at_us, kind, actor, job, run_id, detail) FROM events",
+        )
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+        assert_eq!(event, "7 1 trigger ops a r {}");
+    }
+
+    #[tokio::test]
+    async fn a_new_ledger_can_give_its_pages_back() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("funcron.db");
+        let (ledger, held) = Ledger::open(&path, Timestamp::UNIX_EPOCH).await.unwrap();
+        assert!(ledger.reader().size().await.unwrap().can_shrink);
+        held.release(ledger).await;
+    }
+
     /// What no simulation on a disk in memory can see: that a commit waits for the disk.
     #[tokio::test]
     async fn every_commit_of_a_real_disk_is_synced() {
