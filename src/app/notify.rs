@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use sd_notify::NotifyState;
 
+use crate::domain::retention::Oversize;
 use crate::engine::Step;
 use crate::store::StoreError;
 
@@ -68,11 +69,16 @@ impl Systemd {
         }
         let status = match step {
             Ok(step) => {
-                let warning = step
-                    .doubt
-                    .map_or(String::new(), |doubt| format!("; {}", doubt.explain()));
+                let doubt = step.doubt.map(|doubt| doubt.explain().to_owned());
+                let oversize = step.oversize.map(Oversize::explain);
+                let warnings: Vec<String> = [doubt, oversize]
+                    .into_iter()
+                    .flatten()
+                    .map(|warning| format!("; {warning}"))
+                    .collect();
+                let warnings = warnings.concat();
                 format!(
-                    "{} calls under way, {} runs waiting{warning}",
+                    "{} calls under way, {} runs waiting{warnings}",
                     step.in_flight, step.waiting
                 )
             }

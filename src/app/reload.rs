@@ -172,6 +172,7 @@ fn jobset(config: &Config, secrets: Secrets) -> JobSet {
         workspaces: config.workspaces.clone(),
         keys: secrets.keys,
         secrets: secrets.kwargs,
+        retention: config.retention,
         zone_data: config::zone_data(),
     }
 }

@@ -119,7 +119,7 @@ impl<'o> Pass<'o> {
             .coming
             .pop_front_if(|order| order.backfill.from_us <= us)
         {
-            self.walks.extend(order.walk(self.past.horizon_us));
+            self.walks.extend(order.walk(self.past.pruned.horizon_us));
         }
         for walk in &mut self.walks {
             walk.go_on_to(self.job, us, noted);

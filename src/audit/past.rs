@@ -9,17 +9,38 @@ const PROBATION_US: i64 = 2 * 60_000_000;
 
 /// The part of the ledger's story that no job has to itself. Instants in microseconds since the epoch.
 pub(super) struct Past {
-    /// Runs of ticks before it may have been pruned.
-    pub(super) horizon_us: Option<i64>,
+    pub(super) pruned: Pruned,
     /// The daemon's starts, ascending.
     pub(super) starts: Vec<i64>,
     /// Spans that the wall clock went through more than once.
     pub(super) set_back: Vec<(i64, i64)>,
 }
 
+/// What prunes may have taken, by their events.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Pruned {
+    /// Runs of ticks before it.
+    pub(super) horizon_us: Option<i64>,
+    /// Bodies of attempts that were opened before it.
+    pub(super) bodies_before_us: Option<i64>,
+}
+
+impl Pruned {
+    /// Takes a prune's event in. Answers whether it says before when runs were taken.
+    pub(super) fn take_in(&mut self, detail: &str) -> bool {
+        let detail = serde_json::from_str::<Value>(detail).unwrap_or_default();
+        let before = detail["before_us"].as_i64();
+        self.horizon_us = self.horizon_us.max(before);
+        // What takes a run takes its bodies.
+        let bodies = before.max(detail["bodies_before_us"].as_i64());
+        self.bodies_before_us = self.bodies_before_us.max(bodies);
+        before.is_some()
+    }
+}
+
 impl Past {
     pub(super) fn is_pruned(&self, us: i64) -> bool {
-        self.horizon_us.is_some_and(|horizon| us < horizon)
+        self.pruned.horizon_us.is_some_and(|horizon| us < horizon)
     }
 
     /// Whether the wall clock showed this instant more than once: what happened at it has no order

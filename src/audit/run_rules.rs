@@ -7,12 +7,13 @@ use crate::domain::outcome::Outcome;
 use crate::domain::run::{Reason, RunState};
 use crate::store::audit::{AuditedAttempt, AuditedRun, Word};
 
-/// Everything that is wrong with a run, in words. `pruned`: its bodies may have been taken.
-pub(super) fn faults(run: &AuditedRun, pruned: bool) -> Vec<String> {
+/// Everything that is wrong with a run, in words. Bodies of attempts that were opened before
+/// `bodies_before_us` may have been taken.
+pub(super) fn faults(run: &AuditedRun, bodies_before_us: i64) -> Vec<String> {
     let mut faults = Vec::new();
     numbers(run, &mut faults);
     for attempt in &run.rows {
-        attempt_faults(attempt, pruned, &mut faults);
+        attempt_faults(attempt, bodies_before_us, &mut faults);
     }
     if let Word::Foreign(word) = &run.trigger {
         faults.push(format!("its trigger is `{word}`, which is none"));
@@ -60,9 +61,9 @@ fn numbers(run: &AuditedRun, faults: &mut Vec<String>) {
     }
 }
 
-fn attempt_faults(attempt: &AuditedAttempt, pruned: bool, faults: &mut Vec<String>) {
+fn attempt_faults(attempt: &AuditedAttempt, bodies_before_us: i64, faults: &mut Vec<String>) {
     let number = attempt.attempt;
-    if !attempt.has_request && !pruned {
+    if !attempt.has_request && attempt.opened_us >= bodies_before_us {
         faults.push(format!("attempt {number} has no request"));
     }
     if attempt.finished != attempt.outcome.is_some() {

@@ -9,11 +9,10 @@ use std::collections::BTreeMap;
 use std::iter::Peekable;
 
 use jiff::Timestamp;
-use serde_json::Value;
 
 use super::backfills::{self, Order, Pass};
 use super::conduct::{Conduct, Fault};
-use super::past::{self, Past};
+use super::past::{self, Past, Pruned};
 use super::report::{Finding, Hear, List, Noted, Report, timestamp};
 use super::run_rules;
 use super::scanner::{Tick, TickKind};
@@ -61,11 +60,11 @@ async fn audit(
     circumstances: Circumstances<'_>,
     mut noted: Noted<'_>,
 ) -> Result<Report, AuditError> {
-    let horizon_us = horizon(reader.prunes().await?, &mut noted);
-    noted.report.pruned_before = horizon_us.map(timestamp);
+    let pruned = pruned(&reader.prunes().await?, &mut noted);
+    noted.report.pruned_before = pruned.horizon_us.map(timestamp);
     noted.report.unplanned_spans = reader.unplanned_spans().await?;
     let past = Past {
-        horizon_us,
+        pruned,
         starts: reader.starts().await?,
         set_back: past::set_back(&reader.clocks_set_back().await?),
     };
@@ -117,7 +116,7 @@ async fn jobs(
     let laid_out: Vec<(Timeline<'_>, Vec<Order<'_>>)> = histories
         .iter()
         .map(|history| {
-            let timeline = Timeline::new(history, past.horizon_us, noted);
+            let timeline = Timeline::new(history, past.pruned.horizon_us, noted);
             (timeline, backfills::orders(history, noted))
         })
         .collect();
@@ -153,24 +152,20 @@ async fn jobs(
     Ok(())
 }
 
-/// The latest instant before which a prune took runs.
-fn horizon(prunes: Vec<String>, noted: &mut Noted<'_>) -> Option<i64> {
-    let mut latest = None;
+/// What prunes may have taken; one whose event does not say it is reported.
+fn pruned(prunes: &[String], noted: &mut Noted<'_>) -> Pruned {
+    let mut pruned = Pruned::default();
     for detail in prunes {
-        let before = serde_json::from_str::<Value>(&detail)
-            .ok()
-            .and_then(|detail| detail["before_us"].as_i64());
-        match before {
-            Some(before) => latest = latest.max(Some(before)),
-            None => noted.add(List::Inconsistent, || Finding {
+        if !pruned.take_in(detail) {
+            noted.add(List::Inconsistent, || Finding {
                 job: None,
                 scheduled_at: None,
                 run_id: None,
                 what: format!("a prune's event does not say before when it took runs: {detail}"),
-            }),
+            });
         }
     }
-    latest
+    pruned
 }
 
 fn widen(span: &mut Option<(Timestamp, Timestamp)>, by: Option<(i64, i64)>) {
@@ -240,7 +235,8 @@ impl<'t, 'h> JobAudit<'t, 'h> {
         noted.report.runs += 1;
         noted.report.attempts += run.rows.len() as u64;
         let pruned = self.past.is_pruned(run.scheduled_us);
-        for what in run_rules::faults(run, pruned) {
+        let bodies_before_us = self.past.pruned.bodies_before_us.unwrap_or(i64::MIN);
+        for what in run_rules::faults(run, bodies_before_us) {
             noted.add(List::Inconsistent, || self.finding(run, what));
         }
         if run.state == Word::Known(RunState::Running) && !self.circumstances.daemon_alive {

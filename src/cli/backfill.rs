@@ -1,8 +1,5 @@
 //! `funcron backfill`: a range of the past, run again; the daemon does it, the command watches.
 
-use std::io::IsTerminal;
-
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use super::daemon::{self, Daemon, LOOK, number, text};
@@ -10,6 +7,7 @@ use super::exit::{Exit, Failure};
 use super::global::Global;
 use super::moment::Moment;
 use super::output::{Printer, counted};
+use super::progress::{self, Unit};
 use super::sandbox::interrupted;
 use crate::clock::Clock;
 
@@ -110,7 +108,7 @@ fn left_out(ordered: &Value) -> String {
 
 /// Follows the backfill to its end: with a bar on a terminal, else with a line now and then.
 async fn watch(daemon: &Daemon, id: &str, printer: &mut Printer) -> Result<Value, Failure> {
-    let bar = std::io::stderr().is_terminal().then(bar);
+    let bar = progress::bar(Unit::Things, 0);
     let mut looks = 0;
     loop {
         let progress = daemon.get(&format!("backfills/{id}")).await;
@@ -140,15 +138,6 @@ async fn watch(daemon: &Daemon, id: &str, printer: &mut Printer) -> Result<Value
         }
         looks += 1;
         tokio::time::sleep(LOOK).await;
-    }
-}
-
-fn bar() -> ProgressBar {
-    let template = "{bar:30} {pos}/{len}  {per_sec}  {eta} left  {msg}";
-    let bar = ProgressBar::new(0);
-    match ProgressStyle::with_template(template) {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
     }
 }
 

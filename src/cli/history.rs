@@ -5,6 +5,7 @@
 
 use clap::builder::PossibleValuesParser;
 use futures_util::TryStreamExt;
+use indicatif::ProgressBar;
 use jiff::Timestamp;
 
 use super::exit::{Exit, Failure};
@@ -72,7 +73,7 @@ pub(super) async fn execute(arguments: &Arguments, global: &Global) -> Result<Ex
     let rows = match printer.format() {
         Format::Table => people(&reader, filter.clone(), &mut printer).await?,
         Format::Json | Format::Jsonl | Format::Csv => {
-            machines(&reader, &filter, &mut printer).await?
+            machines(&reader, &filter, &mut printer, None).await?
         }
     };
     printer.flush()?;
@@ -103,22 +104,30 @@ impl Arguments {
             func_id: self.func_id.clone(),
             trace_id: self.trace_id.clone(),
             trigger: self.trigger.as_deref().and_then(Trigger::parse),
+            oldest_first: false,
             limit: self.number,
         })
     }
 }
 
-async fn machines(
+/// Prints the rows in a machine's format as they are read; the bar counts their runs.
+pub(super) async fn machines(
     reader: &Reader,
     filter: &HistoryFilter,
     printer: &mut Printer,
+    bar: Option<&ProgressBar>,
 ) -> Result<u64, Failure> {
     let mut stream = reader.executions(filter);
     let mut records = printer.records(&Execution::COLUMNS)?;
     let mut rows = 0;
+    let mut run = String::new();
     while let Some(execution) = stream.try_next().await? {
         rows += 1;
         records.add(&execution)?;
+        if let Some(bar) = bar.filter(|_| run != execution.run_id) {
+            bar.inc(1);
+            run = execution.run_id;
+        }
         if records.is_closed() {
             break;
         }

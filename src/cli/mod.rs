@@ -6,12 +6,14 @@
 
 mod audit;
 mod backfill;
+mod backup;
 mod calendar;
 mod cancel;
 mod daemon;
 mod demo;
 mod doctor;
 mod exit;
+mod export;
 mod global;
 mod history;
 mod jobs;
@@ -20,7 +22,9 @@ mod moment;
 mod next;
 mod output;
 mod pause;
+mod progress;
 mod proof;
+mod prune;
 mod reindent;
 mod reload;
 mod replay;
@@ -28,6 +32,7 @@ mod resolve;
 mod run;
 mod sandbox;
 mod show;
+mod stats;
 mod status;
 mod table;
 mod terminal;
@@ -97,6 +102,14 @@ enum Command {
     History(history::Arguments),
     /// Show one run whole: requests, replies, and what decided the verdict
     Show(show::Arguments),
+    /// Count how runs went, by job, function or day
+    Stats(stats::Arguments),
+    /// Print every execution, oldest first, as JSON lines or CSV
+    Export(export::Arguments),
+    /// Delete what is older than `retention` says, or only show it
+    Prune(prune::Arguments),
+    /// Copy the ledger as it stands, while the daemon goes on
+    Backup(backup::Arguments),
     /// Prove the ledger
     #[command(subcommand)]
     Audit(audit::Command),
@@ -168,6 +181,10 @@ async fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Reload => reload::execute(&global).await,
         Command::History(arguments) => history::execute(&arguments, &global).await,
         Command::Show(arguments) => show::execute(&arguments, &global).await,
+        Command::Stats(arguments) => stats::execute(&arguments, &global).await,
+        Command::Backup(arguments) => backup::execute(&arguments, &global).await,
+        Command::Export(arguments) => export::execute(&arguments, &global).await,
+        Command::Prune(arguments) => prune::execute(&arguments, &global).await,
         Command::Audit(command) => audit::execute(command, &global).await,
         Command::Doctor => doctor::execute(&global).await,
         Command::Schema => schema(&global),

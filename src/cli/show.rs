@@ -160,6 +160,7 @@ fn json_or_text(text: &str) -> Value {
 
 /// An attempt: the columns of `executions` under their names, and what only `show` tells.
 fn attempt(attempt: &AttemptDetail) -> Value {
+    let text = |body: &StoredBody| (!body.is_pruned()).then(|| body.text.clone());
     let body = |body: &StoredBody| json!({ "bytes": body.bytes, "sha256": body.sha256, "truncated": is_cut(body) });
     json!({
         "attempt": attempt.attempt,
@@ -171,10 +172,10 @@ fn attempt(attempt: &AttemptDetail) -> Value {
         "origin": attempt.origin,
         "key_id": attempt.key_id,
         "func_id": attempt.func_id,
-        "request": attempt.request.text,
+        "request": text(&attempt.request),
         "request_body": body(&attempt.request),
         "http_status": attempt.http_status,
-        "response": attempt.response.as_ref().map(|body| &body.text),
+        "response": attempt.response.as_ref().and_then(text),
         "response_body": attempt.response.as_ref().map(body),
         "trace_id": attempt.trace_id,
         "func_trace_id": attempt.func_trace_id,

@@ -98,6 +98,9 @@ fn page(status: &Value, printer: &mut Printer) -> Result<(), Failure> {
     if let Some(warning) = status["clock_warning"].as_str() {
         line("clock", warning.to_owned())?;
     }
+    if let Some(warning) = status["size_warning"].as_str() {
+        line("size", warning.to_owned())?;
+    }
     let disabled = match number(status, "disabled") {
         0 => String::new(),
         disabled => format!(", {disabled} disabled"),

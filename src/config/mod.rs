@@ -61,6 +61,7 @@ pub use zone::{renew_zone_data, zone_data};
 
 use crate::domain::calendar::COVERED;
 use crate::domain::job::Job;
+use crate::domain::retention::Retention;
 use crate::domain::workspace::{Workspace, WorkspaceName};
 use build::Budget;
 use ca_file::CaFiles;
@@ -80,6 +81,8 @@ pub struct Config {
     pub database: DatabaseUrl,
     /// How long calls under way may take to end after SIGTERM.
     pub drain_timeout: Duration,
+    /// How long the ledger keeps what.
+    pub retention: Retention,
     /// By name.
     pub workspaces: BTreeMap<WorkspaceName, Workspace>,
     /// In the order of the files.
@@ -202,6 +205,20 @@ const MAX_DEFAULTS: u64 = 32 << 20;
 /// What a value costs in memory beside its text.
 const VALUE_COST: u64 = 16;
 
+/// The retention, the contract's where the file does not say otherwise.
+fn retention(key: &Key<raw::Retention>) -> Retention {
+    let default = Retention::default();
+    let Some(raw) = key.value() else {
+        return default;
+    };
+    Retention {
+        runs: raw.runs.value().map_or(default.runs, |span| span.0),
+        failures: raw.failures.value().map_or(default.failures, |span| span.0),
+        bodies: raw.bodies.value().map_or(default.bodies, |span| span.0),
+        max_size: raw.max_size.value().map_or(default.max_size, |size| size.0),
+    }
+}
+
 struct Loader {
     report: Report,
     budget: Budget,
@@ -245,11 +262,13 @@ impl Loader {
             .drain_timeout
             .value()
             .map_or(Duration::from_secs(75), |span| span.0);
+        let retention = retention(&main.retention);
         let workspaces = self.make_workspaces();
         let made = self.make_jobs(main.defaults);
         let config = Config {
             database,
             drain_timeout,
+            retention,
             workspaces,
             jobs: Vec::new(),
         };

@@ -48,7 +48,7 @@ section! {
         include: List<String>,
         /// Where alerts go. Not supported yet.
         notifiers: Named<Subtree>,
-        /// How long the ledger keeps what. Not supported yet.
+        /// How long the ledger keeps what.
         retention: Retention,
         /// Pages and API. Not supported yet.
         server: Server,
@@ -284,13 +284,13 @@ section! {
 section! {
     /// How long the ledger keeps what.
     Retention("Retention") {
-        /// Runs.
+        /// Runs that went as they were meant to: success, skipped, cancelled.
         runs: Span<DAY, { 36_500 * DAY }>,
-        /// Runs that did not succeed.
+        /// Runs that did not: failed, unknown, missed.
         failures: Span<DAY, { 36_500 * DAY }>,
-        /// The bodies of requests and replies.
+        /// The texts of requests and replies, of whatever run; lengths and hashes stay.
         bodies: Span<DAY, { 36_500 * DAY }>,
-        /// The file as a whole.
+        /// The file as a whole; beyond it there is an alarm, and nothing more is deleted.
         max_size: Size<MIB, { 16 * TIB }>,
     }
 }

@@ -30,7 +30,6 @@ pub(super) fn in_defaults(defaults: &mut Defaults, report: &mut Report) {
 pub(super) fn at_top(config: &Config, report: &mut Report) {
     for (key, place) in [
         ("notifiers", at(&config.notifiers)),
-        ("retention", at(&config.retention)),
         ("server", at(&config.server)),
     ] {
         if let Some(place) = place {

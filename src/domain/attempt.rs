@@ -25,6 +25,11 @@ pub struct StoredBody {
 }
 
 impl StoredBody {
+    /// Whether the text was deleted for its age: nothing but its length and its hash is left.
+    pub fn is_pruned(&self) -> bool {
+        self.text.is_empty() && self.bytes > 0
+    }
+
     /// Keeps `redacted` up to `limit` bytes.
     pub fn new(redacted: &str, limit: usize) -> Self {
         let mut sha256 = String::with_capacity(64);

@@ -16,6 +16,7 @@ pub mod overlap;
 pub mod plan;
 pub mod quota;
 mod repetition;
+pub mod retention;
 pub mod retry;
 pub mod run;
 pub mod schedule;

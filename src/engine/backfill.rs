@@ -73,6 +73,7 @@ impl Engine {
                 name = job.name
             )));
         }
+        self.check_not_pruned(&order).await?;
         let mut answer = self.survey(&job, &order).await?;
         if order.dry_run || answer.ticks == 0 {
             return Ok(answer);
@@ -107,6 +108,17 @@ impl Engine {
         answer.id = Some(backfill.id.clone());
         self.backfills.push(backfill);
         Ok(answer)
+    }
+
+    /// Refuses what would run ticks again that had a success, where nobody can know that any more.
+    async fn check_not_pruned(&self, order: &BackfillOrder) -> Result<(), CommandError> {
+        let pruned = self.ledger.reader().pruned_before().await?;
+        match pruned.filter(|before| !order.every && order.from < *before) {
+            None => Ok(()),
+            Some(before) => Err(CommandError::Refused(format!(
+                "runs of ticks before {before:.3} have been deleted by `retention`, so which of them had a success is not known; begin there, or run them all with --all"
+            ))),
+        }
     }
 
     /// Counts what a backfill would run.

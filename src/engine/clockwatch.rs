@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 const STEP: SignedDuration = SignedDuration::from_secs(10);
 
 /// A jump ahead by more than this may be a mistake that is about to be put right.
-const LARGE: SignedDuration = SignedDuration::from_hours(1);
+pub(super) const LARGE: SignedDuration = SignedDuration::from_hours(1);
 
 /// How long a large jump must stand before it is believed (contract, section 3).
 pub(super) const PROBATION: Duration = Duration::from_secs(60);

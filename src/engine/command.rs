@@ -9,6 +9,7 @@ use super::cancel::Cancelled;
 use super::pause::{PauseAnswer, PauseOrder, ResumeOrder};
 use super::status::Status;
 use super::trigger::{Started, TriggerOrder};
+use super::upkeep::Pruning;
 use super::{Engine, Gap};
 use crate::domain::job::{Job, JobName};
 use crate::domain::nearest::nearest;
@@ -42,6 +43,8 @@ pub enum Command {
     Backfill(BackfillOrder),
     /// Send a run's recorded request again.
     Replay(RunId),
+    /// Delete what is old.
+    Prune,
 }
 
 /// A command's answer.
@@ -59,6 +62,8 @@ pub enum Reply {
     Resolved,
     /// To `Backfill`.
     Backfill(BackfillAnswer),
+    /// To `Prune`.
+    Pruning(Pruning),
 }
 
 /// Why a command was not carried out; nothing of it was.
@@ -100,6 +105,7 @@ impl Engine {
                 .await
                 .map(|()| Reply::Resolved),
             Command::Backfill(order) => self.backfill(order, actor).await.map(Reply::Backfill),
+            Command::Prune => self.prune(actor).map(Reply::Pruning),
             Command::Replay(run) => self.replay(run, actor).await.map(Reply::Started),
         }
     }

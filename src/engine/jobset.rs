@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::domain::job::{Job, JobName};
+use crate::domain::retention::Retention;
 use crate::domain::secret::{Secret, SecretRef};
 use crate::domain::workspace::{ApiKey, Workspace, WorkspaceName};
 
@@ -18,6 +19,8 @@ pub struct JobSet {
     pub keys: BTreeMap<WorkspaceName, Vec<ApiKey>>,
     /// The values behind `secret_kwargs`.
     pub secrets: BTreeMap<SecretRef, Secret>,
+    /// How long the ledger keeps what.
+    pub retention: Retention,
     /// The release of the zone data that the schedules were parsed with.
     pub zone_data: String,
 }

@@ -38,6 +38,7 @@ mod siblings;
 mod status;
 mod timetable;
 mod trigger;
+mod upkeep;
 mod versions;
 
 use std::collections::{HashMap, VecDeque};
@@ -51,6 +52,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::domain::job::{DefinitionHash, Job, JobName};
+use crate::domain::retention::Oversize;
 use crate::domain::run::{Reason, RunId};
 use crate::guance::{Client, ClientError};
 use crate::store::{Act, Backfill, Gap, GapCause, Ledger, StoreError};
@@ -62,6 +64,7 @@ use lines::Lines;
 use pauses::Pauses;
 use permits::Permits;
 use timetable::Timetable;
+use upkeep::Upkeep;
 
 pub use backfill::{BackfillAnswer, BackfillOrder};
 pub use cancel::Cancelled;
@@ -73,6 +76,7 @@ pub use reload::Difference;
 pub use rewind::ClockDoubt;
 pub use status::{PausedJob, RunningBackfill, Status};
 pub use trigger::{Started, TriggerOrder};
+pub use upkeep::{Pruning, prune_at_once};
 
 /// What went wrong beyond a job.
 #[derive(Debug, thiserror::Error)]
@@ -119,6 +123,7 @@ pub struct Engine {
     rest_until: Duration,
     /// Runs may wait whose job is no longer loaded, or disabled.
     stray: bool,
+    upkeep: Upkeep,
     calls: Calls,
 }
 
@@ -156,6 +161,8 @@ pub struct Step {
     pub waiting: usize,
     /// What is wrong with the wall clock.
     pub doubt: Option<ClockDoubt>,
+    /// What is wrong with the ledger's size.
+    pub oversize: Option<Oversize>,
 }
 
 impl Engine {
@@ -184,6 +191,7 @@ impl Engine {
         // By a clock that may be wrong nothing is planned, woken, opened or ended: most of that
         // could not be taken back when it is put right.
         if let Some(left) = doubted {
+            self.upkeep.put_off(self.clock.monotonic());
             return Ok(self.rest([run::later(now, left)]));
         }
         let rewind_at = self.rewind_if_behind(now).await?;
@@ -201,6 +209,8 @@ impl Engine {
             self.timetable.next(),
             // What expired during the step is in the past, and ended by the next one.
             self.lines.next_wake(),
+            // Last: whatever is due goes before it.
+            self.keep_house(now).await,
         ];
         Ok(self.rest(planned.into_iter().chain(wakes).flatten()))
     }
@@ -212,6 +222,7 @@ impl Engine {
             in_flight,
             waiting: self.lines.len().saturating_sub(in_flight),
             doubt: self.clock_doubt(),
+            oversize: self.upkeep.oversize(),
         }
     }
 

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::clockwatch::ClockWatch;
+use super::clockwatch::{ClockWatch, LARGE};
 use super::execute;
 use super::given;
 use super::lines::Lines;
@@ -19,6 +19,7 @@ use super::permits::Permits;
 use super::plan::{gap, split};
 use super::run::Run;
 use super::timetable::Timetable;
+use super::upkeep::Upkeep;
 use super::versions::{self, Change};
 use super::{Calls, ClockDoubt, Engine, EngineError, JobSet, RunIds};
 use crate::clock::Clock;
@@ -77,6 +78,7 @@ impl Engine {
             late_cause: None,
             rest_until: Duration::ZERO,
             stray: true,
+            upkeep: Upkeep::new(monotonic),
             calls: Calls {
                 tasks: TaskTracker::new(),
                 abort: CancellationToken::new(),
@@ -190,6 +192,9 @@ impl Engine {
         // A wall clock set back since the last daemon: its instants are planned already.
         if cursor > now {
             tracing::warn!(planned_through = %cursor, %now, "{}", ClockDoubt::Behind.explain());
+        }
+        if now.duration_since(cursor) > LARGE {
+            self.upkeep.put_off(self.clock.monotonic());
         }
         let now = now.max(cursor);
         let (opened, joined) = self.open_past(&loaded, &changes, cursor, now, &parse);

@@ -70,6 +70,9 @@ impl Engine {
         attempt: &AttemptDetail,
     ) -> Result<std::sync::Arc<Job>, String> {
         let request = &attempt.request;
+        if request.is_pruned() {
+            return Err("its request is older than `retention.bodies`, and was deleted".to_owned());
+        }
         if request.bytes != request.text.len() as u64 {
             return Err(format!(
                 "the ledger keeps only the first {} of its request's {} bytes",

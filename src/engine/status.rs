@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{ClockDoubt, Engine};
+use super::{ClockDoubt, Engine, Pruning};
 use crate::domain::job::JobName;
+use crate::domain::retention::Oversize;
 use crate::domain::run::RunState;
 use crate::domain::workspace::WorkspaceName;
 
@@ -38,6 +39,10 @@ pub struct Status {
     pub backfills: Vec<RunningBackfill>,
     /// What is wrong with the wall clock.
     pub clock_doubt: Option<ClockDoubt>,
+    /// How far the deleting of what is old has come.
+    pub pruning: Pruning,
+    /// What is wrong with the ledger's size.
+    pub oversize: Option<Oversize>,
     /// The ledger failed in the last step: nothing is fired.
     pub is_ledger_failing: bool,
     /// In which words.
@@ -111,6 +116,8 @@ impl Engine {
                 .collect(),
             backfills: backfills.collect(),
             clock_doubt: self.clock_doubt(),
+            pruning: self.upkeep.pruning(),
+            oversize: self.upkeep.oversize(),
             is_ledger_failing: self.outage,
             ledger_fault: self.fault.clone(),
         }

@@ -173,17 +173,19 @@ impl FromRow<'_, SqliteRow> for AttemptDetail {
 }
 
 fn response(row: &SqliteRow) -> Result<Option<StoredBody>, sqlx::Error> {
-    let Some(text) = row.try_get::<Option<String>, _>("response")? else {
-        return Ok(None);
-    };
+    let text: Option<String> = row.try_get("response")?;
     let sha256: Option<String> = row.try_get("response_sha256")?;
+    // One that was there and was pruned has its length and its hash still.
+    if text.is_none() && sha256.is_none() {
+        return Ok(None);
+    }
     Ok(Some(StoredBody {
         bytes: length(
             row.try_get::<Option<i64>, _>("response_bytes")?
                 .unwrap_or(0),
         ),
         sha256: sha256.unwrap_or_default(),
-        text,
+        text: text.unwrap_or_default(),
     }))
 }
 

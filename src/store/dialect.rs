@@ -14,3 +14,7 @@ pub(super) const LEAVE_WAL: &str = "PRAGMA journal_mode = DELETE";
 /// Differs because a list of names is one parameter, however long it is, and each database has its own
 /// way to unfold it; SQLite has no arrays and takes no more than 32,766 parameters.
 pub(super) const JOB_IS_AMONG: &str = "job IN (SELECT value FROM json_each($))";
+
+/// Differs because only SQLite is a file that keeps the pages of deleted rows: this way they can be given
+/// back to the file system bit by bit.
+pub(super) const GIVE_PAGES_BACK: &str = "PRAGMA auto_vacuum = INCREMENTAL";

@@ -20,8 +20,10 @@ use super::ground::{File, Ground, LARGE_JOURNAL};
 use super::lock::{self, LedgerLock};
 use super::orders::{Order, Ordered};
 use super::plan::Plan;
+use super::prune::Prune;
 use super::reader::Reader;
 use super::rewind::{Rewind, Rewound};
+use super::size::{Shrink, Size};
 use super::versions::Event;
 use super::writer::{self, Answer, Operation, Pending};
 use crate::domain::run::RunId;
@@ -151,6 +153,22 @@ impl Ledger {
         }
     }
 
+    /// Takes the next batch of what is old away; answers the pass as it is then.
+    pub async fn prune(&self, pass: Prune) -> Result<Prune, StoreError> {
+        match self.write(Operation::Prune(Box::new(pass))).await? {
+            Answer::Pruned(pass) => Ok(*pass),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Gives a piece of what is free back to the file system; answers the file's size after it.
+    pub async fn shrink(&self, shrink: Shrink) -> Result<Size, StoreError> {
+        match self.write(Operation::Shrink(shrink)).await? {
+            Answer::Size(size) => Ok(size),
+            _ => Err(unexpected()),
+        }
+    }
+
     /// Writes an event.
     pub async fn record(&self, event: Event) -> Result<(), StoreError> {
         self.write(Operation::Record(Box::new(event)))
@@ -236,6 +254,13 @@ async fn prepare(
     let found = schema_version(connection, path).await?;
     if found > 0 && found < newest() {
         copy_aside(connection, path, found, now)
+            .await
+            .map_err(failed)?;
+    }
+    if found == 0 {
+        // Of a file that has a page already, it would take a whole VACUUM; WAL mode makes the first.
+        sqlx::query(dialect::GIVE_PAGES_BACK)
+            .execute(&mut *connection)
             .await
             .map_err(failed)?;
     }
@@ -377,6 +402,51 @@ mod tests {
         let reader = Reader::open(&copy).await.unwrap();
         let planned = reader.planned_through().await.unwrap();
         assert_eq!(planned, Timestamp::from_second(7).ok());
+    }
+
+    #[tokio::test]
+    async fn a_ledger_of_the_first_schema_is_copied_aside_and_keeps_what_it_has() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("funcron.db");
+        std::fs::File::create(&path).unwrap();
+        let mut connection = connect(&path).await.unwrap();
+        let first = MIGRATOR.iter().filter(|migration| migration.version == 1);
+        let early = Migrator {
+            migrations: first.cloned().collect(),
+            ..Migrator::DEFAULT
+        };
+        early.run(&mut connection).await.unwrap();
+        let rows = format!(
+            "PRAGMA application_id = {};
+             INSERT INTO events (id, at_us, kind, actor, job, run_id, detail) VALUES (7, 1, 'trigger', 'ops', 'a', 'r', '{{}}');",
+            dialect::APPLICATION_ID
+        );
+        let rows = sqlx::raw_sql(sqlx::AssertSqlSafe(rows));
+        rows.execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+
+        let (ledger, held) = Ledger::open(&path, Timestamp::UNIX_EPOCH).await.unwrap();
+        assert!(place.path().join("funcron.db.schema-1.0").exists());
+        let size = ledger.reader().size().await.unwrap();
+        assert!(!size.can_shrink, "its pages stay where they are");
+        held.release(ledger).await;
+        let mut connection = connect(&path).await.unwrap();
+        let event: String = sqlx::query_scalar(
+            "SELECT concat_ws(' ', id, at_us, kind, actor, job, run_id, detail) FROM events",
+        )
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+        assert_eq!(event, "7 1 trigger ops a r {}");
+    }
+
+    #[tokio::test]
+    async fn a_new_ledger_can_give_its_pages_back() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("funcron.db");
+        let (ledger, held) = Ledger::open(&path, Timestamp::UNIX_EPOCH).await.unwrap();
+        assert!(ledger.reader().size().await.unwrap().can_shrink);
+        held.release(ledger).await;
     }
 
     /// What no simulation on a disk in memory can see: that a commit waits for the disk.

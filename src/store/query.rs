@@ -149,8 +149,8 @@ pub struct HistoryLine {
     pub message: Option<String>,
 }
 
-/// Which rows of `executions` are asked for: those that satisfy everything given. Newest first, by
-/// tick, run and attempt.
+/// Which rows of `executions` are asked for: those that satisfy everything given, by tick, run and
+/// attempt.
 #[derive(Clone, Debug, Default)]
 pub struct HistoryFilter {
     /// Of this job; no such job is no row.
@@ -171,6 +171,8 @@ pub struct HistoryFilter {
     pub trace_id: Option<String>,
     /// Runs started so.
     pub trigger: Option<Trigger>,
+    /// The oldest first; else the newest.
+    pub oldest_first: bool,
     /// Rows at most: attempts, not runs.
     pub limit: u32,
 }
@@ -225,10 +227,12 @@ impl Statement {
                 statement.and(condition, value);
             }
         }
-        statement.add(
-            " ORDER BY scheduled_us DESC, run_id DESC, attempt DESC LIMIT $",
-            Parameter::Integer(i64::from(filter.limit)),
-        );
+        let order = if filter.oldest_first {
+            " ORDER BY scheduled_us, run_id, attempt LIMIT $"
+        } else {
+            " ORDER BY scheduled_us DESC, run_id DESC, attempt DESC LIMIT $"
+        };
+        statement.add(order, Parameter::Integer(i64::from(filter.limit)));
         statement
     }
 
@@ -308,6 +312,26 @@ impl Reader {
             .boxed()
     }
 
+    /// How many runs there are of ticks in a span: what the bar of a long reading goes by.
+    ///
+    /// # Errors
+    /// Where the ledger cannot be read.
+    pub async fn runs_between(
+        &self,
+        since: Option<Timestamp>,
+        until: Option<Timestamp>,
+    ) -> Result<u64, StoreError> {
+        let count: Result<i64, _> = sqlx::query_scalar(
+            "SELECT count(*) FROM runs INDEXED BY runs_by_time WHERE scheduled_us >= $1 AND scheduled_us < $2",
+        )
+        .bind(since.map_or(i64::MIN, Timestamp::as_microsecond))
+        .bind(until.map_or(i64::MAX, Timestamp::as_microsecond))
+        .fetch_one(self.pool())
+        .await;
+        let count = count.map_err(|error| StoreError::from_sqlx(HISTORY, error))?;
+        Ok(count.unsigned_abs())
+    }
+
     /// Rows of the view for a table.
     ///
     /// # Errors
@@ -365,9 +389,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_history_without_filters_walks_the_index_of_time_and_sorts_only_ties() {
-        let plan = plan(of(|_| ())).await;
-        assert!(plan.contains("runs_by_time (scheduled_us>?)"), "{plan}");
-        assert!(!plan.contains("B-TREE FOR ORDER BY"), "{plan}");
+        for oldest_first in [false, true] {
+            let plan = plan(of(|filter| filter.oldest_first = oldest_first)).await;
+            assert!(plan.contains("runs_by_time (scheduled_us>?)"), "{plan}");
+            assert!(!plan.contains("B-TREE FOR ORDER BY"), "{plan}");
+        }
     }
 
     #[tokio::test]
@@ -440,6 +466,7 @@ mod tests {
             func_id: Some("' OR 1=1".into()),
             trace_id: Some("' OR 1=1".into()),
             trigger: Some(Trigger::Manual),
+            oldest_first: true,
             limit: 7,
         };
         let statement = Statement::select("*", &filter);

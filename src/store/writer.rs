@@ -19,7 +19,9 @@ use super::finish::{self, CloseAttempt, Closed, Settle};
 use super::ground::Ground;
 use super::orders::{self, Order, Ordered};
 use super::plan::{self, Plan};
+use super::prune::{self, Prune};
 use super::rewind::{self, Rewind, Rewound};
+use super::size::{self, Shrink, Size};
 use super::versions::{self, Event};
 use crate::domain::run::RunId;
 
@@ -47,6 +49,8 @@ pub(super) enum Operation {
     Probe,
     Order(Box<Order>),
     Rewind(Box<Rewind>),
+    Prune(Box<Prune>),
+    Shrink(Shrink),
     Open(Box<OpenAttempt>),
     Close(Box<CloseAttempt>),
 }
@@ -61,6 +65,9 @@ pub(super) enum Answer {
     Settled(Vec<RunId>),
     Ordered(Ordered),
     Rewound(Rewound),
+    /// The pass, a batch further.
+    Pruned(Box<Prune>),
+    Size(Size),
     Done,
 }
 
@@ -73,6 +80,8 @@ impl Operation {
             Self::Probe => "trying whether the ledger can be written",
             Self::Order(_) => "recording an order",
             Self::Rewind(_) => "taking the planning back to a clock that was set back",
+            Self::Prune(_) => "deleting what is old",
+            Self::Shrink(_) => "giving free pages back to the file system",
             Self::Open(_) => "recording an attempt before its call",
             Self::Close(_) => "recording an attempt's end",
         }
@@ -277,6 +286,10 @@ async fn perform(
                 Answer::Done
             }
             Operation::Rewind(rewind) => Answer::Rewound(rewind::write(connection, rewind).await?),
+            Operation::Prune(pass) => {
+                Answer::Pruned(Box::new(prune::write(connection, pass).await?))
+            }
+            Operation::Shrink(shrink) => Answer::Size(size::shrink(connection, *shrink).await?),
             Operation::Order(order) => Answer::Ordered(orders::write(connection, order).await?),
             // Whoever opens has seen its run planned, and whoever closes has seen its attempt
             // opened: neither can have been queued before the answer. So these may go last.

@@ -5,7 +5,10 @@ use serde_json::{Value, json};
 
 use super::desk::{Answer, Reloaded};
 use crate::domain::job::JobName;
-use crate::engine::{BackfillAnswer, Cancelled, ClockDoubt, PauseAnswer, Reply, Started, Status};
+use crate::domain::retention::Oversize;
+use crate::engine::{
+    BackfillAnswer, Cancelled, ClockDoubt, PauseAnswer, Pruning, Reply, Started, Status,
+};
 use crate::store::{BackfillProgress, RunDetail};
 
 /// RFC 3339 with milliseconds, in UTC.
@@ -26,6 +29,7 @@ pub(super) fn answer(answer: &Answer) -> Value {
         Answer::Engine(Reply::Cancelled(cancelled)) => self::cancelled(*cancelled),
         Answer::Engine(Reply::Resolved) => json!({}),
         Answer::Engine(Reply::Backfill(backfill)) => self::backfill(backfill),
+        Answer::Engine(Reply::Pruning(pruning)) => self::pruning(pruning),
     }
 }
 
@@ -73,8 +77,23 @@ fn status(status: &Status) -> Value {
         "backfills": backfills,
         "clock_doubt": status.clock_doubt.map(ClockDoubt::as_str),
         "clock_warning": status.clock_doubt.map(ClockDoubt::explain),
+        "pruning": pruning(&status.pruning),
+        "size_warning": status.oversize.map(Oversize::explain),
         "ledger_failing": status.is_ledger_failing,
         "ledger_warning": status.ledger_fault,
+    })
+}
+
+fn pruning(pruning: &Pruning) -> Value {
+    let removed = pruning.removed;
+    json!({
+        "passes": pruning.passes,
+        "under_way": pruning.is_under_way,
+        "runs": removed.runs,
+        "attempts": removed.attempts,
+        "bodies": removed.bodies,
+        "bytes": removed.bytes,
+        "failure": pruning.failure,
     })
 }
 

@@ -142,6 +142,7 @@ impl Context {
     async fn ask_of(&self, verb: &str, body: &[u8], path: &str) -> Result<Ask, Failure> {
         let command = match verb {
             "reload" => return Ok(Ask::Reload),
+            "prune" => Command::Prune,
             "trigger" => requests::trigger(body).map_err(Failure::bad)?,
             "pause" => requests::pause(body).map_err(Failure::bad)?,
             "resume" => requests::resume(body).map_err(Failure::bad)?,

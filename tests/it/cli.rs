@@ -8,16 +8,20 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 
 mod audit;
+mod backup;
 mod bad_input;
 mod ca_file;
 mod calendar;
 mod demo;
 mod doctor;
+mod export;
 mod help;
 mod history;
 mod list;
 mod next;
+mod prune;
 mod show;
+mod stats;
 mod streams;
 mod validate;
 

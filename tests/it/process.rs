@@ -28,6 +28,7 @@ mod reload;
 mod secrets;
 mod stop;
 mod tls;
+mod upkeep;
 mod watch;
 mod zones;
 

@@ -182,7 +182,12 @@ impl Page<'_> {
         let Some(body) = body else {
             return self.value(name, "none");
         };
-        let size = if is_cut(body) {
+        let size = if body.is_pruned() {
+            format!(
+                "{} bytes, deleted by `retention.bodies`; SHA-256 {}",
+                body.bytes, body.sha256
+            )
+        } else if is_cut(body) {
             format!(
                 "{} bytes, of which the ledger keeps the first {}; SHA-256 of the whole {}",
                 body.bytes,

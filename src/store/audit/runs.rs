@@ -23,7 +23,7 @@ const QUERY: &str = "\
 SELECT json_group_array(json_array(
     p.place, p.id, p.job, p.trigger, p.scheduled_us, p.due_us, p.created_us, p.opened_us, p.finished_us,
     p.state, p.reason, p.definition_hash, p.attempts, p.counted, p.backfill, p.ahead,
-    a.attempt, a.outcome, a.unknown_reason, a.finished_us IS NOT NULL,
+    a.attempt, a.opened_us, a.outcome, a.unknown_reason, a.finished_us IS NOT NULL,
     coalesce(a.request <> '' AND a.request_bytes > 0, 0)))
 FROM (
     SELECT rowid AS place, id, job, trigger, scheduled_us, due_us, created_us, opened_us, finished_us,
@@ -75,13 +75,15 @@ pub struct AuditedRun {
 pub struct AuditedAttempt {
     /// Its number.
     pub attempt: i64,
+    /// When it was opened, in microseconds since the epoch.
+    pub opened_us: i64,
     /// What became of it; `None` while it is open.
     pub outcome: Option<Word<Outcome>>,
     /// Why an `unknown` is one.
     pub unknown_reason: Option<Word<Reason>>,
     /// Whether it has an end.
     pub finished: bool,
-    /// Whether the request is there.
+    /// Whether the request's text is there.
     pub has_request: bool,
 }
 
@@ -170,6 +172,7 @@ struct Row<'t> {
     #[serde(borrow)]
     ahead: Option<Cow<'t, str>>,
     attempt: Option<i64>,
+    attempt_opened_us: Option<i64>,
     #[serde(borrow)]
     outcome: Option<Cow<'t, str>>,
     #[serde(borrow)]
@@ -205,6 +208,7 @@ impl Row<'_> {
         let unknown_reason = self.unknown_reason.as_deref();
         Some(AuditedAttempt {
             attempt: self.attempt?,
+            opened_us: self.attempt_opened_us?,
             outcome: outcome.map(|outcome| Word::read(outcome, Outcome::parse)),
             unknown_reason: unknown_reason.map(|reason| Word::read(reason, Reason::parse)),
             finished: self.finished != 0,

@@ -60,6 +60,26 @@ fn a_prune_took_live_runs_and_a_backfills_and_its_mark_says_so() {
 }
 
 #[test]
+fn bodies_that_no_prune_took_are_missed() {
+    let mut house = House::with(UNLIMITED, &[job("a", "*/10 * * * *", "")]);
+    house.run_until("00:45");
+    let copy = Copy::of(&mut house);
+    copy.execute("UPDATE attempts SET request = '', response = NULL");
+    let missing = |copy: &Copy| copy.findings().len();
+    assert_eq!(missing(&copy), 4);
+    copy.execute(&format!(
+        "INSERT INTO events (at_us, kind, actor, detail) VALUES (1, 'prune', 'ops', '{{\"before_us\":0,\"bodies_before_us\":{}}}')",
+        us("00:30")
+    ));
+    let found = copy.findings();
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(
+        found[0].starts_with("inconsistent a 00:30:00Z #: attempt 1 has no request"),
+        "{found:?}"
+    );
+}
+
+#[test]
 fn a_removed_job_has_its_past_and_its_backfills() {
     let mut house = backfilled();
     house.reload(&[job("b", "*/10 * * * *", "")]);

@@ -20,7 +20,7 @@ Config.jobs              config::meanings::a_job_that_is_loaded_is_there
 Config.include           config::include::included_jobs_come_after_the_mains_in_the_order_of_file_names
 Config.calendars         engine::settings::a_day_that_is_in_a_calendar_of_ones_own_is_skipped
 Config.notifiers         -
-Config.retention         -
+Config.retention         engine::prune::runs_go_by_their_age_and_failures_by_their_own
 Config.server            -
 Calendar.ics             engine::settings::a_day_that_is_in_a_calendar_of_ones_own_is_skipped
 Workspace.site           config::meanings::a_site_is_its_documented_host
@@ -88,10 +88,10 @@ Budget.duration          -
 Notify.on                -
 Notify.after             -
 Notify.to                -
-Retention.runs           -
-Retention.failures       -
-Retention.bodies         -
-Retention.max_size       -
+Retention.runs           engine::prune::runs_go_by_their_age_and_failures_by_their_own
+Retention.failures       engine::prune::runs_go_by_their_age_and_failures_by_their_own
+Retention.bodies         engine::prune::bodies_go_before_their_runs_and_leave_their_lengths_and_hashes
+Retention.max_size       engine::prune::a_ledger_beyond_its_max_size_is_told_once_and_loses_nothing_for_it
 Server.listen            -
 Server.tokens            -
 Token.name               -

@@ -13,6 +13,7 @@ mod overlap;
 mod overlap_cancel;
 mod overlap_queue;
 mod panics;
+mod prune;
 mod quota;
 mod reload;
 mod reload_whole;

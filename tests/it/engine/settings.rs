@@ -96,13 +96,16 @@ fn dst_says_which_of_two_hours_and_what_of_none() {
         job(name, "30 2 25 10 *", &more)
     };
     let spring = |name: &str, more: &str| autumn(name, more).replace("25 10", "28 3");
-    let mut house = House::new(&[
+    let place =
+        "prod: { base_url: \"$REMOTE\", api_key: { file: key-1 } }\nretention: { runs: 366d }";
+    let jobs = [
         autumn("first", ""),
         autumn("last", ", dst: { overlap: last }"),
         autumn("both", ", dst: { overlap: both }"),
         spring("after", ""),
         spring("skipped", ", dst: { gap: skip }"),
-    ]);
+    ];
+    let mut house = House::with(place, &jobs);
     let mut live_until = |from: &str, to: &str| {
         house.advance_to(from);
         // A clock that jumps that far is believed once it has stayed there.

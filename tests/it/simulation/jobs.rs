@@ -159,7 +159,8 @@ impl Setup {
                  per_workspace: {per_workspace}/min }}, max_in_flight: {in_flight} }}\n"
             );
         }
-        text += "jobs:\n";
+        // Runs stay, to be looked at in the end; bodies go while the world goes on.
+        text += "retention: { runs: 36500d, failures: 36500d, bodies: 1d }\njobs:\n";
         for job in &self.jobs {
             job.write(&mut text);
         }

@@ -240,6 +240,7 @@ impl World {
             workspaces: config.workspaces.clone(),
             keys: secrets.keys,
             secrets: secrets.kwargs,
+            retention: config.retention,
             zone_data: ZONE_DATA.to_owned(),
         }
     }

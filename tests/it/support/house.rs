@@ -202,6 +202,7 @@ impl House {
             workspaces: config.workspaces.clone(),
             keys: secrets.keys,
             secrets: secrets.kwargs,
+            retention: config.retention,
             zone_data: ZONE_DATA.to_owned(),
         }
     }

@@ -47,6 +47,7 @@ fn kind(command: &Command) -> &'static str {
         Command::Resolve { .. } => "resolve",
         Command::Backfill(_) => "backfill",
         Command::Replay(_) => "replay",
+        Command::Prune => "prune",
     }
 }
 

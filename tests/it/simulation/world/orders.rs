@@ -206,5 +206,6 @@ fn counted_as(command: &Command, answer: &Answer) -> &'static str {
         (Command::Backfill(order), _) if order.dry_run => "orders: backfill, dry",
         (Command::Backfill(_), _) => "orders: backfill",
         (Command::Replay(_), _) => "orders: replay",
+        (Command::Prune, _) => "orders: prune",
     }
 }
