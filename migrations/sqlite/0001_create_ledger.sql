@@ -9,8 +9,7 @@ CREATE TABLE jobs (
     loaded          INTEGER NOT NULL CHECK (loaded IN (0, 1))
 ) STRICT;
 
--- The planner's cursor, one row, which goes back only when a wall clock that was ahead is set back
--- (the event `rewind`): every tick up to and including it, of every definition whose
+-- The planner's cursor, one row: every tick up to and including it, of every definition whose
 -- interval holds it, has its run row or lies in a row of `gaps`. One cursor for all jobs, because
 -- ten thousand jobs due at once must not cost ten thousand cursor writes; a job's own beginning
 -- is its interval's.
@@ -18,7 +17,7 @@ CREATE TABLE planner (
     id         INTEGER PRIMARY KEY NOT NULL CHECK (id = 1),
     planned_us INTEGER NOT NULL,
     -- A burst is planned in several transactions, and the cursor passes its instant with the last;
-    -- until then ticks up to here may have their rows and need not. So after a `rewind`, too.
+    -- until then ticks up to here may have their rows and need not.
     reached_us INTEGER NOT NULL CHECK (reached_us >= planned_us)
 ) STRICT;
 
@@ -116,11 +115,6 @@ CREATE TABLE runs (
     replay_of       TEXT,
     request         TEXT,
     backfill        TEXT    REFERENCES backfills (id),
-    -- of a tick's run that was planned before the tick had come, by a wall clock that was ahead and
-    -- was set back: `kept` was sent and stands for the tick, `void` was not and stands for none
-    ahead           TEXT    CHECK (ahead IN ('void', 'kept')),
-    CHECK (ahead IS NULL OR trigger IN ('schedule', 'catchup')),
-    CHECK (ahead IS NOT 'void' OR state IN ('missed', 'skipped')),
     CHECK (kwargs IS NULL OR trigger = 'manual'),
     CHECK ((replay_of IS NULL) = (request IS NULL)),
     CHECK (replay_of IS NULL OR trigger = 'replay'),
@@ -140,7 +134,7 @@ CREATE TABLE runs (
         ELSE 1 END)
 ) STRICT;
 -- Guarantee G3: a tick fires once, whoever plans it.
-CREATE UNIQUE INDEX runs_tick ON runs (job, scheduled_us) WHERE trigger IN ('schedule', 'catchup') AND ahead IS NOT 'void';
+CREATE UNIQUE INDEX runs_tick ON runs (job, scheduled_us) WHERE trigger IN ('schedule', 'catchup');
 -- A backfill resumed after a crash starts no tick a second time.
 CREATE UNIQUE INDEX runs_backfill ON runs (backfill, scheduled_us) WHERE backfill IS NOT NULL;
 -- What the engine looks at: never the history.
@@ -157,10 +151,6 @@ CREATE TABLE attempts (
     -- the request's last byte handed to the connection; NULL where nobody can tell, or nothing was
     written_us      INTEGER,
     finished_us     INTEGER,
-    -- from when its slot in the quota is counted, by the machine's own time since a boot, which no
-    -- step of the wall clock touches; before the bodies, so that looking for it does not read them
-    boot            INTEGER,
-    uptime_us       INTEGER,
     workspace       TEXT    NOT NULL,
     origin          TEXT    NOT NULL,
     key_id          TEXT    NOT NULL,
@@ -187,7 +177,6 @@ CREATE TABLE attempts (
     engine_reason   TEXT,
     engine_error    TEXT,
     message         TEXT,
-    CHECK ((boot IS NULL) = (uptime_us IS NULL)),
     CHECK ((outcome IS NULL) = (finished_us IS NULL)),
     CHECK ((outcome IS NULL) = (decided_by IS NULL)),
     CHECK ((unknown_reason IS NULL) = (outcome IS NULL OR outcome <> 'unknown'))
@@ -204,7 +193,7 @@ CREATE INDEX attempts_by_task ON attempts (task_id) WHERE task_id IS NOT NULL;
 CREATE TABLE events (
     id     INTEGER PRIMARY KEY NOT NULL,
     at_us  INTEGER NOT NULL,
-    kind   TEXT    NOT NULL CHECK (kind IN ('start', 'stop', 'reload', 'reload_failed', 'pause', 'resume', 'trigger', 'cancel', 'backfill', 'replay', 'resolve', 'prune', 'remote_check', 'clock_jump', 'rewind', 'key_held', 'key_freed')),
+    kind   TEXT    NOT NULL CHECK (kind IN ('start', 'stop', 'reload', 'reload_failed', 'pause', 'resume', 'trigger', 'cancel', 'backfill', 'replay', 'resolve', 'prune', 'remote_check', 'clock_jump', 'key_held', 'key_freed')),
     actor  TEXT    NOT NULL,
     job    TEXT,
     run_id TEXT,
@@ -213,7 +202,7 @@ CREATE TABLE events (
 CREATE INDEX events_by_kind ON events (kind, at_us);
 CREATE INDEX events_by_run ON events (run_id) WHERE run_id IS NOT NULL;
 
--- One row per attempt, and one per run that made none and stands for something. Its columns are a promise (G8).
+-- One row per attempt, and one per run that made none. Its columns are a promise (G8).
 CREATE VIEW executions AS
 SELECT
     r.id AS run_id,
@@ -247,5 +236,4 @@ SELECT
     r.definition_hash AS definition_hash,
     r.scheduled_us AS scheduled_us,
     coalesce(a.written_us, a.opened_us) AS sent_us
-FROM runs r LEFT JOIN attempts a ON a.run_id = r.id
-WHERE r.ahead IS NOT 'void';
+FROM runs r LEFT JOIN attempts a ON a.run_id = r.id;

@@ -100,6 +100,7 @@ impl From<StoreError> for Failure {
                 .hint("--database names a ledger, --config a configuration with one"),
             StoreErrorKind::NotALedger
             | StoreErrorKind::Newer { .. }
+            | StoreErrorKind::Older { .. }
             | StoreErrorKind::Denied
             | StoreErrorKind::Full
             | StoreErrorKind::Damaged { .. }

@@ -29,6 +29,13 @@ pub enum StoreErrorKind {
         /// The highest number that this release knows.
         known: i64,
     },
+    /// An earlier release of funcron wrote it, and no daemon of this one has had it yet.
+    Older {
+        /// Its schema's number.
+        found: i64,
+        /// The number that this release reads.
+        known: i64,
+    },
     /// The file or its directory does not exist.
     Missing,
     /// The file or its directory may not be written, or not be read.
@@ -66,6 +73,9 @@ impl StoreErrorKind {
             }
             Self::Newer { found, known } => format!(
                 ": a later release of funcron wrote it (schema {found}, this release knows up to {known}); install that release again, or restore the copy that was made before the migration"
+            ),
+            Self::Older { found, known } => format!(
+                ": an earlier release of funcron wrote it (schema {found}, this release reads {known}); start the daemon, which copies it aside and brings it up to date, or read it with that release"
             ),
             Self::Missing => ": no such file or directory; the daemon makes the file, but not its directory".into(),
             Self::Denied => ": permission denied or read-only; the daemon needs to write the file and its directory, a reader to read them".into(),

@@ -307,7 +307,8 @@ async fn set(
         .map(drop)
 }
 
-fn newest() -> i64 {
+/// The number of the schema that this release writes.
+pub(super) fn newest() -> i64 {
     MIGRATOR
         .iter()
         .map(|migration| migration.version)
@@ -418,12 +419,23 @@ mod tests {
         early.run(&mut connection).await.unwrap();
         let rows = format!(
             "PRAGMA application_id = {};
-             INSERT INTO events (id, at_us, kind, actor, job, run_id, detail) VALUES (7, 1, 'trigger', 'ops', 'a', 'r', '{{}}');",
+             INSERT INTO events (id, at_us, kind, actor, job, run_id, detail) VALUES (7, 1, 'trigger', 'ops', 'a', 'r', '{{}}');
+             INSERT INTO runs (id, job, trigger, scheduled_us, due_us, state, definition_hash, workspace, func_id, created_us, opened_us, finished_us, attempts, counted)
+             VALUES ('018f0000-0000-7000-8000-000000000001', 'a', 'schedule', 1, 1, 'success', 'h', 'w', 'f', 1, 2, 3, 1, 1);
+             INSERT INTO attempts (run_id, attempt, opened_us, finished_us, workspace, origin, key_id, func_id, request, request_bytes, request_sha256, trace_id, outcome, decided_by)
+             VALUES ('018f0000-0000-7000-8000-000000000001', 1, 2, 3, 'w', 'o', 'k', 'f', 'asked', 5, 's', 'TRACE-1', 'success', 'words');",
             dialect::APPLICATION_ID
         );
         let rows = sqlx::raw_sql(sqlx::AssertSqlSafe(rows));
         rows.execute(&mut connection).await.unwrap();
         connection.close().await.unwrap();
+        let refused = Reader::open(&path).await.unwrap_err();
+        let too_old = StoreErrorKind::Older { found: 1, known: 2 };
+        assert_eq!(
+            *refused.kind(),
+            too_old,
+            "a reader brings nothing up to date"
+        );
 
         let (ledger, held) = Ledger::open(&path, Timestamp::UNIX_EPOCH).await.unwrap();
         assert!(place.path().join("funcron.db.schema-1.0").exists());
@@ -431,6 +443,13 @@ mod tests {
         assert!(!size.can_shrink, "its pages stay where they are");
         held.release(ledger).await;
         let mut connection = connect(&path).await.unwrap();
+        let execution: String = sqlx::query_scalar(
+            "SELECT concat_ws(' ', job, state, attempt, request, trace_id, outcome) FROM executions",
+        )
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+        assert_eq!(execution, "a success 1 asked TRACE-1 success");
         let event: String = sqlx::query_scalar(
             "SELECT concat_ws(' ', id, at_us, kind, actor, job, run_id, detail) FROM events",
         )

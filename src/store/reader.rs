@@ -10,7 +10,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 
 use super::error::{StoreError, StoreErrorKind};
 use super::lock;
-use super::open::schema_version;
+use super::open::{newest, schema_version};
 use super::plan::Gap;
 use super::resume::{self, Hold, InterruptedAttempt, UnfinishedRun};
 use super::versions::LoadedVersion;
@@ -31,7 +31,7 @@ impl Reader {
     /// Opens an existing ledger for reading, whether a daemon runs or not.
     ///
     /// # Errors
-    /// `Missing`, `Denied`, `NotALedger`, `Newer`; an empty file is no ledger to a reader.
+    /// `Missing`, `Denied`, `NotALedger`, `Newer`, `Older`; an empty file is no ledger to a reader.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
         let doing = || format!("reading the ledger {}", path.display());
         // Looked at, not opened: closing any handle to the file drops all locks that SQLite holds on
@@ -58,8 +58,14 @@ impl Reader {
             .acquire()
             .await
             .map_err(|error| StoreError::from_sqlx(doing(), error))?;
-        if schema_version(&mut connection, path).await? == 0 {
-            return Err(StoreError::new(doing(), StoreErrorKind::NotALedger));
+        let known = newest();
+        match schema_version(&mut connection, path).await? {
+            0 => return Err(StoreError::new(doing(), StoreErrorKind::NotALedger)),
+            found if found < known => {
+                let kind = StoreErrorKind::Older { found, known };
+                return Err(StoreError::new(doing(), kind));
+            }
+            _ => {}
         }
         drop(connection);
         Ok(Self { pool })

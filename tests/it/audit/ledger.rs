@@ -61,12 +61,10 @@ impl Ledger {
             .connect()
             .await
             .unwrap();
-        sqlx::raw_sql(include_str!(
-            "../../../migrations/sqlite/0001_create_ledger.sql"
-        ))
-        .execute(&mut writer)
-        .await
-        .unwrap();
+        sqlx::migrate!("migrations/sqlite")
+            .run(&mut writer)
+            .await
+            .unwrap();
         Self { directory, writer }
     }
 
