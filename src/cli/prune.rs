@@ -67,10 +67,15 @@ pub(super) async fn execute(arguments: &Arguments, global: &Global) -> Result<Ex
 }
 
 async fn by_the_daemon(daemon: &Daemon, bar: Option<&ProgressBar>) -> Result<Value, Failure> {
+    let asked = daemon.get("status").await?;
     let begun = daemon.post("prune", &json!({})).await?;
     let wanted = number(&begun, "passes") + 1;
     loop {
         let status = daemon.get("status").await?;
+        if status["started_at"] != asked["started_at"] {
+            let words = "the daemon was restarted meanwhile; what is old goes with its next pass, within minutes";
+            return Err(Failure::new(Exit::Failed, words));
+        }
         let pruning = &status["pruning"];
         if let Some(bar) = bar {
             bar.set_position(number(pruning, "runs") + number(pruning, "bodies"));

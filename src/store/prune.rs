@@ -12,8 +12,6 @@ use serde_json::json;
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use super::error::StoreError;
-use super::reader::Reader;
 use super::versions::Event;
 use crate::domain::retention::Horizons;
 use crate::domain::run::RunState;
@@ -23,7 +21,7 @@ const ROWS: u32 = 500;
 const BYTES: u64 = 16 << 20;
 
 /// What a pass goes through, in this order: runs by their final state, then bodies.
-const STAGES: [Stage; 7] = [
+pub(super) const STAGES: [Stage; 7] = [
     Stage::Runs(RunState::Success),
     Stage::Runs(RunState::Skipped),
     Stage::Runs(RunState::Cancelled),
@@ -34,23 +32,23 @@ const STAGES: [Stage; 7] = [
 ];
 
 #[derive(Clone, Copy, Debug)]
-enum Stage {
+pub(super) enum Stage {
     Runs(RunState),
     Bodies,
 }
 
 /// The bytes of an attempt's bodies as they are stored. `octet_length` reads none of them.
-const STORED: &str = "octet_length(a.request) + coalesce(octet_length(a.response), 0)";
+pub(super) const STORED: &str = "octet_length(a.request) + coalesce(octet_length(a.response), 0)";
 
 /// Runs `r` in the state $1 that are older than $2 and not needed. The plus keeps SQLite from walking the
 /// index of ticks instead of that of ends.
-const OLD_RUNS: &str = "\
+pub(super) const OLD_RUNS: &str = "\
 FROM runs r WHERE r.state = $1 AND r.finished_us < $2 AND +r.scheduled_us < $2 \
 AND NOT EXISTS (SELECT 1 FROM backfills b WHERE b.ended_us IS NULL AND b.job = r.job AND r.scheduled_us BETWEEN b.from_us AND b.until_us) \
 AND NOT (r.state = 'success' AND NOT EXISTS (SELECT 1 FROM runs n WHERE n.job = r.job AND n.state = 'success' AND n.scheduled_us > r.scheduled_us))";
 
 /// Attempts `a` that were opened before $1, are over and have their bodies.
-const OLD_BODIES: &str =
+pub(super) const OLD_BODIES: &str =
     "FROM attempts a WHERE a.request <> '' AND a.opened_us < $1 AND a.outcome IS NOT NULL";
 
 /// A pass over what is old, and how far it has come. The writer hands it back a batch further.
@@ -273,104 +271,10 @@ async fn tell(connection: &mut SqliteConnection, pass: &mut Prune) -> Result<(),
     Ok(())
 }
 
-/// What a pass would take, of one kind.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Old {
-    /// The runs' state; `None`: the bodies of runs that stay.
-    pub state: Option<RunState>,
-    /// Before which instant.
-    pub before: Timestamp,
-    /// Runs, or attempts whose bodies would go.
-    pub count: u64,
-    /// The runs' attempts.
-    pub attempts: u64,
-    /// Bytes of bodies.
-    pub bytes: u64,
-    /// The first and the last tick of the runs, or opening of the attempts, in microseconds since the
-    /// epoch.
-    pub span_us: Option<(i64, i64)>,
-}
-
-impl Reader {
-    /// The latest instant before which a prune may have taken the runs of ticks.
-    pub async fn pruned_before(&self) -> Result<Option<Timestamp>, StoreError> {
-        let before: Result<Option<i64>, _> = sqlx::query_scalar(
-            "SELECT max(json_extract(detail, '$.before_us')) FROM events WHERE kind = 'prune'",
-        )
-        .fetch_one(self.pool())
-        .await;
-        let before =
-            before.map_err(|error| StoreError::from_sqlx("reading what was pruned", error))?;
-        Ok(before.and_then(|us| Timestamp::from_microsecond(us).ok()))
-    }
-
-    /// What a pass would take, kind by kind, without taking it. The bodies of runs that would go are
-    /// theirs and not counted again.
-    ///
-    /// # Errors
-    /// Where the ledger cannot be read.
-    pub async fn old(&self, horizons: Horizons) -> Result<Vec<Old>, StoreError> {
-        let failed = |error| StoreError::from_sqlx("looking for what is old", error);
-        let mut all = Vec::new();
-        for stage in STAGES {
-            let (state, before, query) = match stage {
-                Stage::Runs(state) => (Some(state), horizons.of(state), old_runs()),
-                Stage::Bodies => (None, horizons.bodies, old_bodies()),
-            };
-            let mut query = sqlx::query(sqlx::AssertSqlSafe(query));
-            if let Some(state) = state {
-                query = query.bind(state.as_str());
-            }
-            query = query.bind(before.as_microsecond());
-            if state.is_none() {
-                query = query
-                    .bind(horizons.runs.as_microsecond())
-                    .bind(horizons.failures.as_microsecond());
-            }
-            let row = query.fetch_one(self.pool()).await.map_err(failed)?;
-            all.push(old(state, before, &row).map_err(failed)?);
-        }
-        Ok(all)
-    }
-}
-
-fn old_runs() -> String {
-    format!(
-        "SELECT count(*), coalesce(sum(r.attempts), 0), \
-         coalesce(sum((SELECT sum({STORED}) FROM attempts a WHERE a.run_id = r.id)), 0), min(r.scheduled_us), max(r.scheduled_us) {OLD_RUNS}"
-    )
-}
-
-/// Parameters: the horizons of bodies, of runs and of failures. A run's own rule is told by its number
-/// here: $1 of [`OLD_RUNS`] is its state, $2 that state's horizon.
-fn old_bodies() -> String {
-    let goes = OLD_RUNS.replace("r.state = $1", "r.id = a.run_id").replace(
-        "$2",
-        "(CASE WHEN r.state IN ('failed', 'unknown', 'missed') THEN $3 ELSE $2 END)",
-    );
-    format!(
-        "SELECT count(*), 0, coalesce(sum({STORED}), 0), min(a.opened_us), max(a.opened_us) {OLD_BODIES} \
-         AND NOT EXISTS (SELECT 1 {goes})"
-    )
-}
-
-fn old(state: Option<RunState>, before: Timestamp, row: &SqliteRow) -> Result<Old, sqlx::Error> {
-    let number = |index: usize| row.try_get::<i64, _>(index).map(i64::unsigned_abs);
-    let first: Option<i64> = row.try_get(3)?;
-    let last: Option<i64> = row.try_get(4)?;
-    Ok(Old {
-        state,
-        before,
-        count: number(0)?,
-        attempts: number(1)?,
-        bytes: number(2)?,
-        span_us: first.zip(last),
-    })
-}
-
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
+    use super::super::old::{old_bodies, old_runs};
     use super::*;
     use sqlx::{Connection, SqliteConnection};
 

@@ -8,11 +8,23 @@ use super::{UNLIMITED, open_house};
 use crate::support::daemon::{Daemon, Folder, PATIENCE};
 
 /// The manager's end of the socket.
-struct Manager(tokio::net::UnixDatagram);
+pub(super) struct Manager(tokio::net::UnixDatagram);
 
 impl Manager {
+    /// Listens in the folder, at `notify`.
+    pub(super) fn listen(folder: &Folder) -> Self {
+        let socket = UnixDatagram::bind(folder.path("notify")).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        Self(tokio::net::UnixDatagram::from_std(socket).unwrap())
+    }
+
+    /// Waits for a status with these words.
+    pub(super) async fn hears_status(&self, words: &str) {
+        while !self.hears("STATUS=").await.concat().contains(words) {}
+    }
+
     /// The next message that has this line, past others; its lines.
-    async fn hears(&self, line: &str) -> Vec<String> {
+    pub(super) async fn hears(&self, line: &str) -> Vec<String> {
         let mut others = Vec::new();
         let heard = tokio::time::timeout(PATIENCE, async {
             loop {
@@ -55,9 +67,7 @@ async fn systemd_hears_of_readiness_status_progress_reloading_and_stopping() {
         )
     };
     folder.configure(&sandbox.base_url(), UNLIMITED, &jobs(2));
-    let socket = UnixDatagram::bind(folder.path("notify")).unwrap();
-    socket.set_nonblocking(true).unwrap();
-    let manager = Manager(tokio::net::UnixDatagram::from_std(socket).unwrap());
+    let manager = Manager::listen(&folder);
 
     // The watchdog is asked for by the process's own number, which only it knows beforehand.
     let mut command = Command::new("sh");

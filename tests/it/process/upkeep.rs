@@ -4,8 +4,9 @@ use serde_json::Value;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 
+use super::notify::Manager;
 use super::{UNLIMITED, open_house};
-use crate::support::daemon::{Daemon, Folder};
+use crate::support::daemon::{Daemon, Folder, PATIENCE};
 use crate::support::ledger::{NIGHTLY, Past, Run};
 
 const REST: &str = "retention: { runs: 30d }\n\
@@ -92,7 +93,10 @@ async fn a_ledger_that_is_too_large_and_cannot_shrink_is_told_of_in_log_and_stat
     spoil(&folder).await;
     let socket = folder.path("funcron.sock").display().to_string();
     let mut command = folder.command(&["run", "--no-watch"]);
-    command.args(["--socket", &socket]);
+    command
+        .args(["--socket", &socket])
+        .env("NOTIFY_SOCKET", folder.path("notify"));
+    let manager = Manager::listen(&folder);
     let daemon = Daemon::ready(command).await;
     let ended = folder.run(&["prune", "--socket", &socket]);
     assert_eq!(ended.code, 0, "{}", ended.err);
@@ -101,6 +105,11 @@ async fn a_ledger_that_is_too_large_and_cannot_shrink_is_told_of_in_log_and_stat
         "{}",
         ended.out
     );
+    let patience = tokio::time::timeout(
+        PATIENCE,
+        manager.hears_status("more than its max_size of 1 MiB"),
+    );
+    patience.await.unwrap();
     daemon.said("more than its max_size of 1 MiB").await;
     daemon
         .said("PRAGMA auto_vacuum = INCREMENTAL; VACUUM;")
