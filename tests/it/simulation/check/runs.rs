@@ -234,13 +234,13 @@ fn caught_up_is_the_newest(story: &Story<'_>, faults: &mut Faults) {
                         == (run.created_us, &run.definition_hash)
                 });
                 let caught_up = of_outage.filter(|run| run.trigger == "catchup").count();
-                // A daemon that lived in between may have seen two, and a clock that was set over
-                // the first ones makes an outage of its own.
+                // A daemon that lived in between may have seen two, and a clock that was set ahead
+                // meanwhile makes an outage of its own.
                 let first = run.scheduled_us;
                 let mut lives = story.world.lives.iter();
                 let mut jumps = story.world.jumps.iter();
                 let parted = lives.any(|(from, to)| *from < run.created_us && *to > first)
-                    || jumps.any(|(from, to)| *from < first && first <= *to);
+                    || jumps.any(|(from, to)| *from < run.created_us && first <= *to);
                 faults.unless(caught_up < most || parted, "catch-up", || {
                     format!("{caught_up} newer ones are caught up, {most} in all: {run:?}")
                 });
