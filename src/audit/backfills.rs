@@ -185,12 +185,7 @@ impl<'o> Pass<'o> {
     }
 
     fn finding(&self, run: &AuditedRun, what: String) -> Finding {
-        Finding {
-            job: Some(self.job.to_owned()),
-            scheduled_at: Some(timestamp(run.scheduled_us)),
-            run_id: Some(run.id.clone()),
-            what,
-        }
+        Finding::of_run(self.job, run, what)
     }
 }
 

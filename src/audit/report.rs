@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::store::audit::AuditedRun;
+
 /// How many findings of each list are kept; the others are counted.
 pub const LISTED: usize = 1_000;
 
@@ -84,6 +86,18 @@ pub struct Finding {
     pub run_id: Option<String>,
     /// What is wrong, in words.
     pub what: String,
+}
+
+impl Finding {
+    /// Of a run of `job`.
+    pub(super) fn of_run(job: &str, run: &AuditedRun, what: String) -> Self {
+        Self {
+            job: Some(job.to_owned()),
+            scheduled_at: Some(timestamp(run.scheduled_us)),
+            run_id: Some(run.id.clone()),
+            what,
+        }
+    }
 }
 
 /// Hears of every finding as it is made; a report keeps only the first of each list.

@@ -43,17 +43,22 @@ pub(super) async fn execute(arguments: &Arguments, global: &Global) -> Result<Ex
     let now = Clock::system().now();
     let horizons = config.retention.horizons(now);
     let mut printer = global.printer();
-    let old = {
-        let reader = Reader::open(&path).await?;
-        let old = reader.old(horizons).await?;
-        reader.close().await;
-        old
+    let bar = progress::bar(Unit::Things, 0).filter(|_| !arguments.dry_run);
+    let reader = Reader::open(&path).await?;
+    // To count it is to look at all of it, which nobody waits for who does not see the number.
+    let old = if arguments.dry_run || bar.is_some() {
+        reader.old(horizons).await?
+    } else {
+        Vec::new()
     };
+    reader.close().await;
     if arguments.dry_run {
         would(&old, &mut printer)?;
         return Ok(Exit::Done);
     }
-    let bar = progress::bar(Unit::Things, old.iter().map(|old| old.count).sum());
+    if let Some(bar) = &bar {
+        bar.set_length(old.iter().map(|old| old.count).sum());
+    }
     let removed = if LedgerLock::holder(&path).is_some() {
         by_the_daemon(&Daemon::of(global)?, bar.as_ref()).await?
     } else {

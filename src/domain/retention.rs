@@ -57,6 +57,14 @@ impl Retention {
     }
 }
 
+/// Whether runs in a final state are kept for `failures`, not for `runs`.
+pub const fn went_badly(state: RunState) -> bool {
+    matches!(
+        state,
+        RunState::Failed | RunState::Unknown | RunState::Missed
+    )
+}
+
 /// Before which instants what is no longer kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Horizons {
@@ -71,9 +79,10 @@ pub struct Horizons {
 impl Horizons {
     /// The horizon of runs in a final state.
     pub const fn of(&self, state: RunState) -> Timestamp {
-        match state {
-            RunState::Failed | RunState::Unknown | RunState::Missed => self.failures,
-            _ => self.runs,
+        if went_badly(state) {
+            self.failures
+        } else {
+            self.runs
         }
     }
 

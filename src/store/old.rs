@@ -7,7 +7,7 @@ use sqlx::sqlite::SqliteRow;
 use super::error::StoreError;
 use super::prune::{OLD_BODIES, OLD_RUNS, STAGES, STORED, Stage};
 use super::reader::Reader;
-use crate::domain::retention::Horizons;
+use crate::domain::retention::{Horizons, went_badly};
 use crate::domain::run::RunState;
 
 /// What a pass would take, of one kind.
@@ -81,10 +81,18 @@ pub(super) fn old_runs() -> String {
 /// Parameters: the horizons of bodies, of runs and of failures. A run's own rule is told by its number
 /// here: $1 of [`OLD_RUNS`] is its state, $2 that state's horizon.
 pub(super) fn old_bodies() -> String {
-    let goes = OLD_RUNS.replace("r.state = $1", "r.id = a.run_id").replace(
-        "$2",
-        "(CASE WHEN r.state IN ('failed', 'unknown', 'missed') THEN $3 ELSE $2 END)",
+    let bad: Vec<String> = RunState::ALL
+        .into_iter()
+        .filter(|state| went_badly(*state))
+        .map(|state| format!("'{state}'"))
+        .collect();
+    let horizon = format!(
+        "(CASE WHEN r.state IN ({}) THEN $3 ELSE $2 END)",
+        bad.join(", ")
     );
+    let goes = OLD_RUNS
+        .replace("r.state = $1", "r.id = a.run_id")
+        .replace("$2", &horizon);
     format!(
         "SELECT count(*), 0, coalesce(sum({STORED}), 0), min(a.opened_us), max(a.opened_us) {OLD_BODIES} \
          AND NOT EXISTS (SELECT 1 {goes})"

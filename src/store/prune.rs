@@ -12,6 +12,7 @@ use serde_json::json;
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
+use super::rows::Bound;
 use super::versions::Event;
 use crate::domain::retention::Horizons;
 use crate::domain::run::RunState;
@@ -177,8 +178,18 @@ fn within_bytes(found: &[SqliteRow], pass: &mut Prune) -> Result<Vec<i64>, sqlx:
     Ok(places)
 }
 
-fn list(places: &[i64]) -> String {
-    json!(places).to_string()
+/// The places of the next batch as a JSON list, if there is one. `query` lacks the parameters that are
+/// the same of every stage: what it has passed, and how many rows it may take.
+async fn next(
+    connection: &mut SqliteConnection,
+    pass: &mut Prune,
+    query: Bound<'_>,
+) -> Result<Option<String>, sqlx::Error> {
+    let (instant, place) = pass.passed;
+    let query = query.bind(instant).bind(place).bind(ROWS);
+    let found = query.fetch_all(connection).await?;
+    let places = within_bytes(&found, pass)?;
+    Ok((!places.is_empty()).then(|| json!(places).to_string()))
 }
 
 fn next_runs() -> String {
@@ -200,53 +211,41 @@ async fn runs(
     pass: &mut Prune,
     state: RunState,
 ) -> Result<bool, sqlx::Error> {
-    let found = sqlx::query(sqlx::AssertSqlSafe(next_runs()))
+    let query = sqlx::query(sqlx::AssertSqlSafe(next_runs()))
         .bind(state.as_str())
-        .bind(pass.horizons.of(state).as_microsecond())
-        .bind(pass.passed.0)
-        .bind(pass.passed.1)
-        .bind(ROWS)
-        .fetch_all(&mut *connection)
-        .await?;
-    let places = within_bytes(&found, pass)?;
-    if places.is_empty() {
+        .bind(pass.horizons.of(state).as_microsecond());
+    let Some(places) = next(connection, pass, query).await? else {
         return Ok(false);
-    }
+    };
     let attempts = sqlx::query(
         "DELETE FROM attempts WHERE run_id IN (SELECT id FROM runs WHERE rowid IN (SELECT value FROM json_each($1)))",
     );
-    let attempts = attempts.bind(list(&places)).execute(&mut *connection);
+    let attempts = attempts.bind(&places).execute(&mut *connection);
     pass.removed.attempts += attempts.await?.rows_affected();
     let runs = sqlx::query("DELETE FROM runs WHERE rowid IN (SELECT value FROM json_each($1))");
-    let runs = runs.bind(list(&places)).execute(connection);
+    let runs = runs.bind(&places).execute(connection);
     pass.removed.runs += runs.await?.rows_affected();
     Ok(true)
 }
 
 async fn bodies(connection: &mut SqliteConnection, pass: &mut Prune) -> Result<bool, sqlx::Error> {
-    let found = sqlx::query(sqlx::AssertSqlSafe(next_bodies()))
-        .bind(pass.horizons.bodies.as_microsecond())
-        .bind(pass.passed.0)
-        .bind(pass.passed.1)
-        .bind(ROWS)
-        .fetch_all(&mut *connection)
-        .await?;
-    let places = within_bytes(&found, pass)?;
-    if places.is_empty() {
+    let query =
+        sqlx::query(sqlx::AssertSqlSafe(next_bodies())).bind(pass.horizons.bodies.as_microsecond());
+    let Some(places) = next(connection, pass, query).await? else {
         return Ok(false);
-    }
+    };
     // A replay has its request twice; the one with the run goes when the run is over.
     sqlx::query(
         "UPDATE runs SET request = '' WHERE replay_of IS NOT NULL AND finished_us IS NOT NULL \
          AND id IN (SELECT run_id FROM attempts WHERE id IN (SELECT value FROM json_each($1)))",
     )
-    .bind(list(&places))
+    .bind(&places)
     .execute(&mut *connection)
     .await?;
     let bodies = sqlx::query(
         "UPDATE attempts SET request = '', response = NULL WHERE id IN (SELECT value FROM json_each($1))",
     );
-    let bodies = bodies.bind(list(&places)).execute(connection);
+    let bodies = bodies.bind(&places).execute(connection);
     pass.removed.bodies += bodies.await?.rows_affected();
     Ok(true)
 }

@@ -49,6 +49,19 @@ async fn open_house() -> Sandbox {
 /// Kwargs by which a request says whose it is.
 const MARKED: &str = r#"kwargs: { run: "{{ run_id }}", attempt: "{{ attempt }}" }"#;
 
+/// A job a second, in a folder of its own.
+fn secondly(sandbox: &Sandbox) -> Folder {
+    let folder = Folder::new();
+    folder.configure(
+        &sandbox.base_url(),
+        UNLIMITED,
+        &format!(
+            "defaults: {{ workspace: sandbox }}\njobs:\n  - {{ name: a, func_id: sandbox__ok.echo, {MARKED}, schedule: \"* * * * * *\" }}\n"
+        ),
+    );
+    folder
+}
+
 /// A run and an attempt's number.
 type Mark = (String, i64);
 

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::Value;
 
-use super::Place;
+use super::{Ended, Place};
 
 const GOOD: &str = "workspaces: { w: { site: cn1, api_key: { env: K } } }\njobs: []\n";
 
@@ -32,13 +32,10 @@ fn wrong(out: &str) -> Vec<(String, String)> {
     checks.map(|(name, _, said)| (name, said)).collect()
 }
 
-#[tokio::test]
-async fn a_sound_place_has_a_line_for_each_check_and_exits_0() {
-    let place = Place::new();
-    place.write("jobs.yaml", GOOD);
-    ledger(&place).await;
+/// What `doctor` says of `jobs.yaml` and the ledger.
+fn doctor_as_json(place: &Place) -> Ended {
     let url = place.url();
-    let ended = place.run(&[
+    place.run(&[
         "doctor",
         "-c",
         "jobs.yaml",
@@ -46,7 +43,16 @@ async fn a_sound_place_has_a_line_for_each_check_and_exits_0() {
         &url,
         "-o",
         "json",
-    ]);
+    ])
+}
+
+#[tokio::test]
+async fn a_sound_place_has_a_line_for_each_check_and_exits_0() {
+    let place = Place::new();
+    place.write("jobs.yaml", GOOD);
+    ledger(&place).await;
+    let url = place.url();
+    let ended = doctor_as_json(&place);
     // The machine's own disk may be nearly full.
     let wrong = wrong(&ended.out);
     assert!(wrong.iter().all(|(name, _)| name == "disk"), "{wrong:?}");
@@ -82,15 +88,7 @@ async fn what_is_wrong_is_told_with_what_to_do_and_exits_1() {
     let path = place.path("funcron.db");
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
     let url = place.url();
-    let ended = place.run(&[
-        "doctor",
-        "-c",
-        "jobs.yaml",
-        "--database",
-        &url,
-        "-o",
-        "json",
-    ]);
+    let ended = doctor_as_json(&place);
     assert_eq!(ended.code, 1, "{}", ended.err);
     let found = wrong(&ended.out);
     let said = |name: &str, words: &str| {

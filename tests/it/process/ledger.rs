@@ -6,22 +6,9 @@ use std::os::unix::fs::FileExt;
 use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
-use super::{MARKED, UNLIMITED, every_request_has_its_attempt, open_house};
+use super::{every_request_has_its_attempt, open_house, secondly};
 use crate::support::daemon::{Folder, eventually};
 use funcron::sandbox::Sandbox;
-
-/// A job a second, in a folder of its own.
-fn secondly(sandbox: &Sandbox) -> Folder {
-    let folder = Folder::new();
-    folder.configure(
-        &sandbox.base_url(),
-        UNLIMITED,
-        &format!(
-            "defaults: {{ workspace: sandbox }}\njobs:\n  - {{ name: a, func_id: sandbox__ok.echo, {MARKED}, schedule: \"* * * * * *\" }}\n"
-        ),
-    );
-    folder
-}
 
 const A_SUCCESS: &str = "SELECT id FROM runs WHERE state = 'success' LIMIT 1";
 

@@ -1,19 +1,11 @@
 //! One daemon on one ledger.
 
-use super::{MARKED, UNLIMITED, open_house};
-use crate::support::daemon::Folder;
+use super::{open_house, secondly};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_daemon_names_the_first_and_leaves_it_alone_until_it_is_gone() {
     let sandbox = open_house().await;
-    let folder = Folder::new();
-    folder.configure(
-        &sandbox.base_url(),
-        UNLIMITED,
-        &format!(
-            "defaults: {{ workspace: sandbox }}\njobs:\n  - {{ name: a, func_id: sandbox__ok.echo, {MARKED}, schedule: \"* * * * * *\" }}\n"
-        ),
-    );
+    let folder = secondly(&sandbox);
     let first = folder.start().await;
     let second = folder.run(&["run"]);
     assert_eq!(second.code, 5, "{}", second.err);
