@@ -31,9 +31,6 @@ const EXECUTE: &str = "/api/v1/outer_function/execute";
 /// needs no more than this.
 const POOL_IDLE: Duration = Duration::from_secs(10);
 
-/// Idle connections kept for one host.
-const POOL_SIZE: usize = 32;
-
 /// Large replies taken in at once, over all workspaces; what bounds the daemon's memory.
 const LARGE_REPLIES: usize = 4;
 
@@ -141,6 +138,14 @@ struct Transport {
 }
 
 impl Transport {
+    fn of(workspace: &Workspace, url: &Url) -> Self {
+        Self {
+            ca_file: workspace.ca_file.clone(),
+            proxy: workspace.proxy.clone(),
+            plain: url.scheme() == "http",
+        }
+    }
+
     fn route(&self) -> Route {
         Route {
             by_proxy: self.proxy.is_some(),
@@ -170,31 +175,27 @@ impl Client {
     ///
     /// The first workspace whose settings cannot be used.
     pub fn new(workspaces: &BTreeMap<WorkspaceName, Workspace>) -> Result<Self, ClientError> {
-        let mut transports = BTreeMap::<Transport, reqwest::Client>::new();
-        let mut remotes = BTreeMap::new();
-        for (name, workspace) in workspaces {
+        let mut shared = BTreeMap::<Transport, Vec<(&Workspace, Url)>>::new();
+        for workspace in workspaces.values() {
             let url = endpoint(workspace)?;
-            let transport = Transport {
-                ca_file: workspace.ca_file.clone(),
-                proxy: workspace.proxy.clone(),
-                plain: url.scheme() == "http",
-            };
-            let route = transport.route();
-            let http = match transports.get(&transport) {
-                Some(http) => http.clone(),
-                None => {
-                    let http = build(&transport, name)?;
-                    transports.insert(transport, http.clone());
-                    http
-                }
-            };
-            let remote = Remote {
-                http,
-                route,
-                url,
-                max_reply: workspace.max_reply,
-            };
-            remotes.insert(name.clone(), remote);
+            let transport = Transport::of(workspace, &url);
+            shared.entry(transport).or_default().push((workspace, url));
+        }
+        let mut remotes = BTreeMap::new();
+        for (transport, users) in shared {
+            // A connection that finds no place in the pool is closed, and the next call of a burst
+            // pays for another one.
+            let in_flight = users.iter().map(|(user, _)| user.max_in_flight).sum();
+            let http = build(&transport, &users[0].0.name, in_flight)?;
+            for (workspace, url) in users {
+                let remote = Remote {
+                    http: http.clone(),
+                    route: transport.route(),
+                    url,
+                    max_reply: workspace.max_reply,
+                };
+                remotes.insert(workspace.name.clone(), remote);
+            }
         }
         Ok(Self(Way::Http(Http {
             workspaces: Arc::new(remotes),
@@ -351,7 +352,11 @@ fn is_loopback(url: &Url) -> bool {
 
 /// Every default that leaks or hangs is set here (reqwest would follow redirects with our key,
 /// send a referer, take a proxy from the environment, and wait for ever).
-fn build(transport: &Transport, name: &WorkspaceName) -> Result<reqwest::Client, ClientError> {
+fn build(
+    transport: &Transport,
+    name: &WorkspaceName,
+    idle: usize,
+) -> Result<reqwest::Client, ClientError> {
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("funcron/", env!("CARGO_PKG_VERSION")))
         .redirect(redirect::Policy::none())
@@ -364,7 +369,7 @@ fn build(transport: &Transport, name: &WorkspaceName) -> Result<reqwest::Client,
         .retry(retry::never())
         .gzip(true)
         .pool_idle_timeout(POOL_IDLE)
-        .pool_max_idle_per_host(POOL_SIZE);
+        .pool_max_idle_per_host(idle);
     if transport.plain {
         builder = builder.tls_certs_only([]);
     } else if let Some(path) = &transport.ca_file {
