@@ -7,9 +7,10 @@ use futures_util::FutureExt;
 use jiff::Timestamp;
 
 use super::Engine;
+use super::calls::{Ended, Over, Told};
 use super::cut::Cut;
 use super::driver::TRY_AGAIN;
-use super::execute::{self, ClosedCall, Context, Ended};
+use super::execute::{self, Context};
 use super::permits::{Permit, Refusal, Returned};
 use super::run::{Run, later};
 use crate::domain::run::{Reason, RunId, RunState, Trigger};
@@ -171,9 +172,10 @@ impl Engine {
             jobs: self.jobs.clone(),
             abort: self.calls.abort.clone(),
             cut: Cut::default(),
+            told: self.calls.sender.clone(),
         };
-        self.calls.cuts.insert(run.id, context.cut.clone());
-        let sender = self.calls.sender.clone();
+        self.calls
+            .begin(run.id, context.cut.clone(), permit.clone());
         let mirror = Run {
             state: RunState::Running,
             reason: None,
@@ -182,6 +184,7 @@ impl Engine {
         };
         self.lines.put(mirror, self.clock.now());
         self.calls.tasks.spawn(async move {
+            let told = context.told.clone();
             let left = (context.clone(), run.clone(), permit.clone());
             // Nothing of what the attempt held is looked at again, so it may be left as it was.
             let attempt = AssertUnwindSafe(execute::attempt(context, run, permit));
@@ -190,7 +193,7 @@ impl Engine {
                 Err(_) => execute::after_panic(left.0, left.1, left.2).await,
             };
             // The engine is gone only when the process is about to be.
-            let _ = sender.send(ended);
+            let _ = told.send(Told::Ended(ended));
         });
     }
 
@@ -247,72 +250,69 @@ impl Engine {
     /// Lets go of runs that were believed to wait and do not: the ledger has the last word.
     fn give_up(&mut self, not_waiting: &[RunId]) {
         for run in not_waiting {
-            tracing::error!(run_id = %run, "the ledger says that this run does not wait any more");
-            self.lines.remove(*run);
+            // One that was never planned, because the ledger failed, has been let go of already.
+            if self.lines.get(*run).is_some() {
+                tracing::error!(run_id = %run, "the ledger says that this run does not wait any more");
+                self.lines.remove(*run);
+            }
         }
     }
 
-    /// Takes in the calls that have ended since the last step.
-    pub(super) fn take_in_ended(&mut self) {
-        while let Ok(ended) = self.calls.ended.try_recv() {
-            self.take_in(ended);
+    /// Takes in what the calls have told since the last step.
+    pub(super) fn take_in_told(&mut self) {
+        while let Ok(told) = self.calls.told.try_recv() {
+            self.take_in(told);
         }
     }
 
-    pub(super) fn take_in(&mut self, ended: Ended) {
-        let now = self.clock.now();
-        self.calls.cuts.remove(&ended.run());
-        match ended {
-            Ended::NotOpened { run, permit, error } => {
-                tracing::error!(run_id = %run, %error, "the ledger fails, so an attempt is not made");
-                self.outage = true;
-                // A ledger that takes other writes would have it tried again at once, for ever.
-                self.rest_until = self.clock.monotonic() + TRY_AGAIN;
-                self.permits.give_back(&permit, Returned::Unopened);
-                self.take_back(run, now);
-            }
-            Ended::Withdrawn { run, permit } => {
-                self.permits.give_back(&permit, Returned::Unopened);
-                self.take_back(run, now);
-            }
-            Ended::NotWaiting { run, permit } => {
-                self.permits.give_back(&permit, Returned::Unopened);
-                self.give_up(&[run]);
-            }
-            Ended::Abandoned { run, permit } => {
-                self.permits.give_back(&permit, Returned::Unsent);
-                self.lines.remove(run);
-            }
-            Ended::Closed(closed) => self.take_in_closed(*closed, now),
+    pub(super) fn take_in(&mut self, told: Told) {
+        match told {
+            Told::Over(over) => self.take_in_over(&over),
+            Told::Ended(ended) => self.take_in_ended(ended),
         }
     }
 
-    fn take_in_closed(&mut self, closed: ClosedCall, now: Timestamp) {
-        let ClosedCall {
-            run,
-            permit,
-            returned,
-            holds_key,
-            replied,
-        } = closed;
-        self.permits.give_back(&permit, returned);
+    fn take_in_over(&mut self, over: &Over) {
+        let Some(permit) = self.calls.take_permit(over.run) else {
+            return;
+        };
+        self.permits.give_back(&permit, over.returned);
         let (key, workspace) = (&permit.key.id, &permit.workspace.name);
-        if holds_key {
+        if over.holds_key {
             let since = self.clock.monotonic();
             if self.permits.hold_key(&permit.origin, key, since) {
                 tracing::error!(%workspace, %key, "the server calls the API key invalid; its runs wait, and one tries again every 10 minutes (mind that a key has an id and a secret: give the one that the console calls the credential)");
                 self.note_held(workspace, key);
             }
-        } else if replied && self.permits.free_key(&permit.origin, key) {
+        } else if over.replied && self.permits.free_key(&permit.origin, key) {
             tracing::info!(%workspace, %key, "the server takes the API key again");
             self.note_freed(workspace, key, "the server takes it");
         }
-        if run.state.is_final() {
-            self.lines.remove(run.id);
-        } else {
-            // The task took the run before somebody cancelled it.
-            let cancelled = self.lines.get(run.id).is_some_and(|run| run.cancelled);
-            self.wait_on(Run { cancelled, ..run }, now);
+    }
+
+    fn take_in_ended(&mut self, ended: Ended) {
+        let now = self.clock.now();
+        // Of a call that was made it has come back already.
+        if let Some(permit) = self.calls.end(ended.run()) {
+            self.permits.give_back(&permit, Returned::Unopened);
+        }
+        match ended {
+            Ended::NotOpened { run, error } => {
+                tracing::error!(run_id = %run, %error, "the ledger fails, so an attempt is not made");
+                self.outage = true;
+                // A ledger that takes other writes would have it tried again at once, for ever.
+                self.rest_until = self.clock.monotonic() + TRY_AGAIN;
+                self.take_back(run, now);
+            }
+            Ended::Withdrawn { run } => self.take_back(run, now),
+            Ended::NotWaiting { run } => self.give_up(&[run]),
+            Ended::Abandoned { run } => self.lines.remove(run),
+            Ended::Closed(run) if run.state.is_final() => self.lines.remove(run.id),
+            Ended::Closed(run) => {
+                // The task took the run before somebody cancelled it.
+                let cancelled = self.lines.get(run.id).is_some_and(|run| run.cancelled);
+                self.wait_on(Run { cancelled, ..*run }, now);
+            }
         }
     }
 

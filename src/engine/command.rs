@@ -89,7 +89,7 @@ impl Engine {
     /// # Errors
     /// See [`CommandError`].
     pub async fn command(&mut self, command: Command, actor: &str) -> Result<Reply, CommandError> {
-        self.take_in_ended();
+        self.take_in_told();
         match command {
             Command::Status => Ok(Reply::Status(Box::new(self.status()))),
             Command::Trigger(order) => self.trigger(order, actor).await.map(Reply::Started),

@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::calls::{Ended, Over, Told};
 use super::cut::Cut;
 use super::jobset::JobSet;
 use super::permits::{Permit, Returned};
@@ -20,9 +22,9 @@ use crate::domain::attempt::CallRecord;
 use crate::domain::job::Job;
 use crate::domain::outcome::Outcome;
 use crate::domain::retry::{self, Decision, Situation};
-use crate::domain::run::{Reason, RunId, RunState};
+use crate::domain::run::{Reason, RunState};
 use crate::guance::{Call, Client, Request};
-use crate::store::{After, CloseAttempt, Closed, Ledger, OpenAttempt, Opened, StoreError};
+use crate::store::{After, CloseAttempt, Closed, Ledger, OpenAttempt, Opened};
 
 /// Between two tries to record an attempt's end.
 const RECORD_AGAIN: Duration = Duration::from_millis(500);
@@ -37,50 +39,16 @@ pub(super) struct Context {
     pub(super) abort: CancellationToken,
     /// Set when this call alone is to end.
     pub(super) cut: Cut,
+    /// Where the engine listens.
+    pub(super) told: mpsc::UnboundedSender<Told>,
 }
 
-/// How an attempt's task ended.
-#[derive(Debug)]
-pub(super) enum Ended {
-    /// The ledger failed before the attempt was recorded, so nothing was sent.
-    NotOpened {
-        run: RunId,
-        permit: Permit,
-        error: StoreError,
-    },
-    /// The run's row no longer waits for this attempt; nothing was sent.
-    NotWaiting { run: RunId, permit: Permit },
-    /// It was to be cut off before it was opened; nothing was sent.
-    Withdrawn { run: RunId, permit: Permit },
-    /// The attempt's end is durable.
-    Closed(Box<ClosedCall>),
-    /// The stop did not leave the time to record the end: the next start closes the attempt.
-    Abandoned { run: RunId, permit: Permit },
-}
-
-impl Ended {
-    /// Whose attempt it was.
-    pub(super) fn run(&self) -> RunId {
-        match self {
-            Self::NotOpened { run, .. }
-            | Self::NotWaiting { run, .. }
-            | Self::Withdrawn { run, .. }
-            | Self::Abandoned { run, .. } => *run,
-            Self::Closed(closed) => closed.run.id,
-        }
+impl Context {
+    /// Gives the permit back: from here on there is only something to record.
+    fn tell_over(&self, over: Over) {
+        // The engine is gone only when the process is about to be.
+        let _ = self.told.send(Told::Over(over));
     }
-}
-
-/// An attempt whose end is durable.
-#[derive(Debug)]
-pub(super) struct ClosedCall {
-    pub(super) run: Run,
-    pub(super) permit: Permit,
-    pub(super) returned: Returned,
-    /// The server called the key invalid.
-    pub(super) holds_key: bool,
-    /// There was a reply: it frees a held key, unless it holds it.
-    pub(super) replied: bool,
 }
 
 /// Makes the next attempt of `run`.
@@ -89,18 +57,11 @@ pub(super) async fn attempt(context: Context, run: Run, permit: Permit) -> Ended
     let request = match prepare(&context, &run, &permit, number).await {
         Ok(request) => request,
         Err(error) => {
-            return Ended::NotOpened {
-                run: run.id,
-                permit,
-                error,
-            };
+            return Ended::NotOpened { run: run.id, error };
         }
     };
     if context.cut.reason().is_some() {
-        return Ended::Withdrawn {
-            run: run.id,
-            permit,
-        };
+        return Ended::Withdrawn { run: run.id };
     }
     make(context, run, permit, request).await
 }
@@ -130,17 +91,10 @@ async fn make(
     match context.ledger.open_attempt(row).await {
         Ok(Opened::Opened) => {}
         Ok(Opened::NotWaiting) => {
-            return Ended::NotWaiting {
-                run: run.id,
-                permit,
-            };
+            return Ended::NotWaiting { run: run.id };
         }
         Err(error) => {
-            return Ended::NotOpened {
-                run: run.id,
-                permit,
-                error,
-            };
+            return Ended::NotOpened { run: run.id, error };
         }
     }
     let sent = Instants::now(&context.clock);
@@ -177,18 +131,10 @@ pub(super) async fn after_panic(context: Context, run: Run, permit: Permit) -> E
     let words = "funcron itself failed with the call under way (a bug)";
     let why = (Reason::DaemonDied, words);
     let (closed, row) = interrupted(&run, run.attempts + 1, why, now, context.clock.uptime());
+    context.tell_over(Over::unknown(run.id, context.clock.monotonic()));
     match write(&context, row).await {
-        None => Ended::Abandoned {
-            run: run.id,
-            permit,
-        },
-        Some(Closed::Closed) => Ended::Closed(Box::new(ClosedCall {
-            run: closed,
-            permit,
-            returned: Returned::Sent(context.clock.monotonic()),
-            holds_key: false,
-            replied: false,
-        })),
+        None => Ended::Abandoned { run: run.id },
+        Some(Closed::Closed) => Ended::Closed(Box::new(closed)),
         Some(Closed::AlreadyClosed) => {
             let why = "funcron itself failed while it built the request (a bug)".to_owned();
             let refused = Refused::new(&run, &permit, why);
@@ -315,9 +261,14 @@ async fn close(
         Some(after) => Returned::Sent(sent.monotonic + after),
         None => Returned::Sent(context.clock.monotonic()),
     };
+    context.tell_over(Over {
+        run: run.id,
+        returned,
+        holds_key: record.holds_key,
+        replied: record.http_status.is_some(),
+    });
     run.counted += u32::from(record.outcome != Outcome::Throttled);
     let mut after = judge(&run, &record, now);
-    let (holds_key, replied) = (record.holds_key, record.http_status.is_some());
     run.last_outcome = Some(record.outcome);
     run.last_finished = Some(now);
     run.unknown = record.unknown_reason.or(run.unknown);
@@ -337,19 +288,10 @@ async fn close(
         call: record,
         after,
     };
-    if write(context, row).await.is_none() {
-        return Ended::Abandoned {
-            run: run.id,
-            permit,
-        };
+    match write(context, row).await {
+        Some(_) => Ended::Closed(Box::new(run)),
+        None => Ended::Abandoned { run: run.id },
     }
-    Ended::Closed(Box::new(ClosedCall {
-        run,
-        permit,
-        returned,
-        holds_key,
-        replied,
-    }))
 }
 
 /// Records the end, again and again until it is written. `None`: the daemon stops and the ledger

@@ -125,6 +125,11 @@ impl Lines {
         queues.collect()
     }
 
+    /// Whether [`Self::contested`] names any.
+    pub(super) fn are_contested(&self) -> bool {
+        !self.contested.is_empty()
+    }
+
     /// Every queue that [`Self::contested`] named has been brought into order.
     pub(super) fn queues_are_in_order(&mut self) {
         self.contested.clear();

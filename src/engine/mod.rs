@@ -7,12 +7,13 @@
 //! Invariants
 //! - Nothing that decides a send lives in memory alone: an engine dropped between two steps and
 //!   opened anew goes on as if nothing had happened. What it holds mirrors rows.
-//! - A permit is taken before a call's task is spawned and belongs to it until the attempt is closed.
+//! - A permit is taken before a call's task is spawned and belongs to it until the call is over.
 //! - While the ledger cannot be written, nothing is sent: what could not be recorded is not made.
 //! - A tick is planned once: the unique index makes planning it again a no-op.
 
 mod admit;
 mod backfill;
+mod calls;
 mod cancel;
 mod clockwatch;
 mod command;
@@ -46,20 +47,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::domain::job::{DefinitionHash, Job, JobName};
 use crate::domain::retention::Oversize;
-use crate::domain::run::{Reason, RunId};
+use crate::domain::run::RunId;
 use crate::guance::{Client, ClientError};
 use crate::store::{Act, Backfill, Gap, GapCause, Ledger, StoreError};
 
+use calls::Calls;
 use clockwatch::ClockWatch;
-use cut::Cut;
-use execute::Ended;
 use lines::Lines;
 use pauses::Pauses;
 use permits::Permits;
@@ -127,28 +124,6 @@ pub struct Engine {
     calls: Calls,
 }
 
-/// The calls under way: spawned by `admit`, awaited by `stop`.
-#[derive(Debug)]
-struct Calls {
-    tasks: TaskTracker,
-    /// Set when a stop waits no longer.
-    abort: CancellationToken,
-    /// For each call, what cuts it alone off.
-    cuts: HashMap<RunId, Cut>,
-    sender: mpsc::UnboundedSender<Ended>,
-    // Bounded by the permits: there is at most one message for each call in flight.
-    ended: mpsc::UnboundedReceiver<Ended>,
-}
-
-impl Calls {
-    /// Has the run's call end now, if it is under way: its attempt will say why.
-    fn cut(&self, run: RunId, reason: Reason) {
-        if let Some(cut) = self.cuts.get(&run) {
-            cut.cut(reason);
-        }
-    }
-}
-
 /// What a step did, and when the next one is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {
@@ -179,7 +154,7 @@ impl Engine {
     }
 
     async fn try_step(&mut self) -> Result<Step, StoreError> {
-        self.take_in_ended();
+        self.take_in_told();
         let now = self.clock.now();
         // One that is lost is told when that is seen, not when something falls due.
         if self.outage || self.ledger.is_lost() {
@@ -198,25 +173,39 @@ impl Engine {
         self.lines.wake(now);
         self.end_stray(now).await?;
         self.end_expired(now).await?;
-        let planned = [self.plan_due(now).await?, self.plan_late(now).await?];
-        // What was planned late may be of before a pause that goes on.
-        self.end_stray(now).await?;
-        self.order_queues(now).await?;
+        let mut due = self.submit_due(now).await?;
+        let mut planned = None;
+        if self.lines.are_contested() {
+            // A call is cut off, and a run replaced, only for one that is durable.
+            planned = self.confirm(due.take()).await?;
+        }
+        let acted = self.act(now).await;
+        // Whatever else has failed: what was planned is so, or is to be planned again.
+        let planned = planned.or(self.confirm(due).await?);
         let wakes = [
             rewind_at,
-            self.plan_backfills(now).await?,
-            self.admit(now).await?,
+            planned,
             self.timetable.next(),
             // What expired during the step is in the past, and ended by the next one.
             self.lines.next_wake(),
             // Last: whatever is due goes before it.
             self.keep_house(now).await,
         ];
-        Ok(self.rest(planned.into_iter().chain(wakes).flatten()))
+        Ok(self.rest(acted?.into_iter().chain(wakes).flatten()))
+    }
+
+    /// Everything that follows the planning of what is due. Answers when parts of it want to go on.
+    async fn act(&mut self, now: Timestamp) -> Result<[Option<Timestamp>; 3], StoreError> {
+        let late = self.plan_late(now).await?;
+        // What was planned late may be of before a pause that goes on.
+        self.end_stray(now).await?;
+        self.order_queues(now).await?;
+        let backfills = self.plan_backfills(now).await?;
+        Ok([late, backfills, self.admit(now).await?])
     }
 
     fn rest(&self, wakes: impl IntoIterator<Item = Timestamp>) -> Step {
-        let in_flight = self.permits.in_flight();
+        let in_flight = self.calls.len();
         Step {
             wake: wakes.into_iter().min(),
             in_flight,
@@ -231,16 +220,16 @@ impl Engine {
         let clock = self.clock.clone();
         let wake = wake.unwrap_or(Timestamp::MAX);
         tokio::select! {
-            Some(ended) = self.calls.ended.recv() => self.take_in(ended),
+            Some(told) = self.calls.told.recv() => self.take_in(told),
             () = clock.sleep_towards(wake) => {}
         }
     }
 
     /// Waits until every call under way has ended, and takes their ends in. For tests and for a stop.
     pub async fn settle(&mut self) {
-        while self.permits.in_flight() > 0 {
-            match self.calls.ended.recv().await {
-                Some(ended) => self.take_in(ended),
+        while self.calls.len() > 0 {
+            match self.calls.told.recv().await {
+                Some(told) => self.take_in(told),
                 None => return,
             }
         }
@@ -262,7 +251,7 @@ impl Engine {
                 self.calls.tasks.wait().await;
             }
         }
-        self.take_in_ended();
+        self.take_in_told();
         if let Err(error) = self.tell_news(self.clock.now()).await {
             tracing::warn!(%error, "the last events cannot be recorded");
         }

@@ -1,7 +1,7 @@
 //! Permits to call: in-flight limits, quota windows, and keys that are held.
 //!
-//! A permit is taken before the attempt's task is spawned and belongs to it until the attempt is
-//! closed (architecture, invariant 7). Everything here is rebuilt from the ledger at a start.
+//! A permit is taken before the attempt's task is spawned and belongs to it until the call is over
+//! (architecture, invariant 7). Everything here is rebuilt from the ledger at a start.
 
 use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroU32;
@@ -221,14 +221,6 @@ impl Permits {
             key.probing = false;
             settle(&mut key.window, returned);
         }
-    }
-
-    /// Calls under way.
-    pub(super) fn in_flight(&self) -> usize {
-        self.workspaces
-            .values()
-            .map(|workspace| workspace.in_flight)
-            .sum()
     }
 
     /// Whether every key of the workspace is held.

@@ -1,4 +1,9 @@
 //! The planning step: ticks become rows, and the cursor moves, in one transaction.
+//!
+//! What is due now is handed to the ledger and called without waiting for the commit: an attempt that
+//! is opened in the same step goes into the plan's own transaction, or into a later one. So a call
+//! costs one commit before it leaves, not two, and is never durable without its run. The step ends
+//! when the plan is durable; where it is not, all is as before and the same ticks are planned again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,14 +14,33 @@ use super::Engine;
 use super::run::{Run, later};
 use crate::domain::job::{Catchup, Job, JobName};
 use crate::domain::plan::{self, CatchUp, LATE, Late, Planned};
-use crate::domain::run::{NewRun, Reason, RunState, Trigger};
-use crate::store::{Gap, GapCause, Plan, StoreError};
+use crate::domain::run::{NewRun, Reason, RunId, RunState, Trigger};
+use crate::store::{Gap, GapCause, Plan, StoreError, SubmittedPlan};
 
-/// Rows of one planning transaction, about: a burst of ten thousand begins to be called before all
-/// of it is written.
-const LIMIT: usize = 2_048;
+/// Ticks of one planning transaction that are due now, about: a burst of ten thousand is called while
+/// the rest of it is written.
+const DUE: usize = 512;
+
+/// Ticks of one planning transaction that nobody was there for, about.
+const LATE_TICKS: usize = 2_048;
 
 const MICROSECOND: SignedDuration = SignedDuration::from_micros(1);
+
+/// A plan that the ledger has and that may not be durable yet.
+#[derive(Debug)]
+pub(super) struct Submitted {
+    plan: SubmittedPlan,
+    /// Its runs that stand in line already.
+    runs: Vec<RunId>,
+    /// What it took out of the timetable.
+    due: Vec<(Timestamp, JobName)>,
+    opened: Vec<Gap>,
+    at: Timestamp,
+    /// Where the cursor stands with it.
+    through: Timestamp,
+    /// When what it leaves was due.
+    more: Option<Timestamp>,
+}
 
 impl Engine {
     /// Plans the ticks that have come since the last step. Answers with an instant that is already
@@ -25,13 +49,23 @@ impl Engine {
         &mut self,
         now: Timestamp,
     ) -> Result<Option<Timestamp>, StoreError> {
+        let submitted = self.submit_due(now).await?;
+        self.confirm(submitted).await
+    }
+
+    /// The first half: hands the plan to the ledger, if anything is due, and lets its runs stand in
+    /// line.
+    pub(super) async fn submit_due(
+        &mut self,
+        now: Timestamp,
+    ) -> Result<Option<Submitted>, StoreError> {
         // Exclusive, and exactly `LATE` is not too late.
         let live_from = earlier(now, LATE + Duration::from_micros(1)).max(self.started_at);
         let cause = self.cause_of_lateness();
         let mut due = Vec::new();
         let mut runs = Vec::new();
         let mut opened = Vec::new();
-        while runs.len() < LIMIT {
+        while runs.len() < DUE {
             let Some((tick, name)) = self.timetable.pop_due(now) else {
                 break;
             };
@@ -51,22 +85,63 @@ impl Engine {
         }
         let more = self.timetable.next().filter(|next| *next <= now);
         let through = more.map_or(now, |next| next - MICROSECOND);
+        let (rows, waiting): (Vec<_>, Vec<_>) = runs.into_iter().unzip();
         let plan = Plan {
-            runs: runs.iter().map(|(new, _)| new.clone()).collect(),
+            runs: rows,
             opened: opened.clone(),
             ..Plan::nothing(now, through)
         };
-        if let Err(error) = self.write_plan(plan, runs, now).await {
-            self.timetable.restore(due);
-            return Err(error);
+        let plan = match self.ledger.submit_plan(plan).await {
+            Ok(plan) => plan,
+            Err(error) => {
+                self.timetable.restore(due);
+                return Err(error);
+            }
+        };
+        let waiting: Vec<Run> = waiting.into_iter().flatten().collect();
+        let runs = waiting.iter().map(|run| run.id).collect();
+        for run in waiting {
+            self.wait_on(run, now);
         }
-        self.planned_through = self.planned_through.max(through);
-        self.queue_gaps(opened);
-        self.reschedule(due.into_iter().map(|(_, name)| name), now);
-        if more.is_none() {
+        Ok(Some(Submitted {
+            plan,
+            runs,
+            due,
+            opened,
+            at: now,
+            through,
+            more,
+        }))
+    }
+
+    /// The second half: waits until the plan is durable. Answers with an instant that is already past
+    /// where there is more to plan.
+    pub(super) async fn confirm(
+        &mut self,
+        submitted: Option<Submitted>,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let Some(submitted) = submitted else {
+            return Ok(None);
+        };
+        match submitted.plan.durable().await {
+            Ok(taken) => taken.into_iter().for_each(|run| self.lines.remove(run)),
+            Err(error) => {
+                // An attempt of one of them can be no more durable than the plan is.
+                let runs = submitted.runs.into_iter();
+                runs.for_each(|run| self.lines.remove(run));
+                self.timetable.restore(submitted.due);
+                return Err(error);
+            }
+        }
+        self.planned_through = self.planned_through.max(submitted.through);
+        let past = (!submitted.opened.is_empty()).then_some(submitted.at);
+        self.queue_gaps(submitted.opened);
+        let names = submitted.due.into_iter().map(|(_, name)| name);
+        self.reschedule(names, submitted.at);
+        if submitted.more.is_none() {
             self.late_cause = None;
         }
-        Ok(more)
+        Ok(submitted.more.or(past))
     }
 
     /// Plans the next part of the past that nobody was there for. Answers with an instant that is
@@ -96,7 +171,7 @@ impl Engine {
                 until: gap.until,
                 cause: reason(gap.cause),
             };
-            let room = LIMIT - runs.len();
+            let room = LATE_TICKS - runs.len();
             let pauses = self.pauses.of(&gap.job);
             let is_paused = |tick| pauses.iter().any(|pause| pause.covers(tick));
             let (ticks, reached) = plan::late(&job.schedule, catch_up, span, now, room, &is_paused);
@@ -105,7 +180,7 @@ impl Engine {
                 from: reached,
                 ..gap
             });
-            if runs.len() >= LIMIT {
+            if runs.len() >= LATE_TICKS {
                 break;
             }
         }

@@ -6,9 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use super::clockwatch::{ClockWatch, LARGE};
 use super::execute;
@@ -55,7 +52,6 @@ impl Engine {
     ) -> Result<Self, StoreError> {
         let now = clock.now();
         let monotonic = clock.monotonic();
-        let (sender, ended) = mpsc::unbounded_channel();
         let mut engine = Self {
             ledger,
             client: Arc::new(client),
@@ -79,13 +75,7 @@ impl Engine {
             rest_until: Duration::ZERO,
             stray: true,
             upkeep: Upkeep::new(monotonic),
-            calls: Calls {
-                tasks: TaskTracker::new(),
-                abort: CancellationToken::new(),
-                cuts: HashMap::new(),
-                sender,
-                ended,
-            },
+            calls: Calls::new(),
             clock,
         };
         engine.permits.configure(&engine.jobs);

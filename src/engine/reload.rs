@@ -58,7 +58,7 @@ impl Engine {
         at_next_start: &[&str],
     ) -> Result<Difference, EngineError> {
         let client = Arc::new(self.client.renewed(&next.workspaces)?);
-        self.take_in_ended();
+        self.take_in_told();
         // One instant for all of it, though the writing takes its time: ticks up to it are the old
         // definitions', ticks after it the new ones'.
         let now = self.believed_now().max(self.planned_through);

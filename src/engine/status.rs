@@ -107,7 +107,7 @@ impl Engine {
             jobs: self.jobs.jobs.len(),
             disabled: self.jobs.jobs.values().filter(|job| !job.enabled).count(),
             paused: paused.collect(),
-            in_flight: self.permits.in_flight(),
+            in_flight: self.calls.len(),
             waiting,
             unplanned_spans: self.gaps.len(),
             held: held

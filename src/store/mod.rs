@@ -49,7 +49,7 @@ pub use ground::{LARGE_JOURNAL, journal_of};
 pub use inspect::Care;
 pub use lock::LedgerLock;
 pub use old::Old;
-pub use open::{Held, Ledger};
+pub use open::{Held, Ledger, SubmittedPlan};
 pub use orders::{Act, Order, Ordered, Start};
 pub use pauses::Pause;
 pub use plan::{Gap, GapCause, Plan};

@@ -105,11 +105,22 @@ impl Ledger {
     }
 
     /// Writes a plan; answers the runs that were left out because their tick had a row already.
+    ///
+    /// # Errors
+    /// Where nothing of it was kept.
     pub async fn plan(&self, plan: Plan) -> Result<Vec<RunId>, StoreError> {
-        match self.write(Operation::Plan(Box::new(plan))).await? {
-            Answer::Planned(taken) => Ok(taken),
-            _ => Err(unexpected()),
-        }
+        self.submit_plan(plan).await?.durable().await
+    }
+
+    /// Hands a plan to the writer and does not wait for it. What is handed over later, by whomever, is
+    /// written in the same transaction or in a later one: an attempt of a run of this plan is never
+    /// durable without it.
+    ///
+    /// # Errors
+    /// Where there is no writer any more.
+    pub async fn submit_plan(&self, plan: Plan) -> Result<SubmittedPlan, StoreError> {
+        let answer = self.submit(Operation::Plan(Box::new(plan))).await?;
+        Ok(SubmittedPlan(answer))
     }
 
     /// Opens an attempt. When this answers `Opened`, the row is durable (guarantee G1).
@@ -183,18 +194,37 @@ impl Ledger {
     }
 
     async fn write(&self, operation: Operation) -> Result<Answer, StoreError> {
+        let answer = self.submit(operation).await?;
+        answer.await.map_err(|_| gone())?
+    }
+
+    /// The answer comes after the commit.
+    async fn submit(&self, operation: Operation) -> Result<Submitted, StoreError> {
         let (answer, answered) = oneshot::channel();
-        let gone = |_| {
-            StoreError::new(
-                "writing to the ledger: its writer has ended",
-                StoreErrorKind::Bug,
-            )
-        };
-        self.queue
-            .send(Pending { operation, answer })
-            .await
-            .map_err(|_| gone(()))?;
-        answered.await.map_err(|_| gone(()))?
+        let pending = Pending { operation, answer };
+        self.queue.send(pending).await.map_err(|_| gone())?;
+        Ok(answered)
+    }
+}
+
+/// Where an operation's answer comes.
+type Submitted = oneshot::Receiver<Result<Answer, StoreError>>;
+
+/// A plan that the writer has, and that may not be durable yet.
+#[derive(Debug)]
+pub struct SubmittedPlan(Submitted);
+
+impl SubmittedPlan {
+    /// Waits until the plan is durable; answers the runs that were left out because their tick had a
+    /// row already.
+    ///
+    /// # Errors
+    /// Where nothing of it was kept.
+    pub async fn durable(self) -> Result<Vec<RunId>, StoreError> {
+        match self.0.await.map_err(|_| gone())?? {
+            Answer::Planned(taken) => Ok(taken),
+            _ => Err(unexpected()),
+        }
     }
 }
 
@@ -208,6 +238,13 @@ impl Held {
             tracing::error!(%error, "the ledger's writer ended badly");
         }
     }
+}
+
+fn gone() -> StoreError {
+    StoreError::new(
+        "writing to the ledger: its writer has ended",
+        StoreErrorKind::Bug,
+    )
 }
 
 fn unexpected() -> StoreError {

@@ -14,17 +14,25 @@ const SENT_OR_NOT: [(&str, &str, usize); 2] = [
 
 #[test]
 fn after_the_planning_the_run_is_made() {
-    let mut house = House::new(&[job("a", "* * * * *", "")]);
+    let place =
+        "prod: { base_url: \"$REMOTE\", api_key: { file: key-1 }, max_in_flight: 1, quota: none }";
+    let mut house = House::with(
+        place,
+        &[job("a", "* * * * *", ""), job("b", "* * * * *", "")],
+    );
+    house.remote.answer("a", [Reply::Held]);
     house.quiesce();
     house.advance_to("00:01");
     house.step();
+    house.until("the call of a is made", |remote| remote.held() == 1);
     house.crash();
-    assert_eq!(house.runs("a"), ["00:01:00 waiting/in_flight"]);
-    assert_eq!(house.attempts("a"), [""; 0]);
+    assert_eq!(house.runs("b"), ["00:01:00 waiting/in_flight"]);
+    assert_eq!(house.attempts("b"), [""; 0]);
     house.open();
     house.run_until("00:01:05");
-    assert_eq!(house.runs("a"), ["00:01:00 success"]);
-    assert_eq!(house.remote.calls().len(), 1);
+    assert_eq!(house.runs("b"), ["00:01:00 success"]);
+    let calls = house.remote.calls();
+    assert_eq!(calls.iter().filter(|call| call.func == "b").count(), 1);
 }
 
 /// A listener whose queue is full: a connection to it neither opens nor fails.
