@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+mod alike;
 mod argument;
 mod build;
 mod ca_file;
@@ -102,8 +103,8 @@ pub struct Loaded {
     pub sources: Sources,
     /// Where the schedule of each job stands; none of a job of manual starts alone.
     schedules: Vec<Option<Position>>,
-    /// The calendar of funcron's own that each job names, if it does.
-    built_in: Vec<Option<BuiltIn>>,
+    /// The jobs that name a calendar of funcron's own, by their numbers.
+    built_in: Vec<(usize, BuiltIn)>,
 }
 
 impl Loaded {
@@ -127,10 +128,10 @@ impl Loaded {
     /// Warnings of jobs that come, within [`AHEAD`] of `now`, to days that the built-in calendar
     /// they name does not know. Apart from the others for the same reason.
     pub fn uncovered(&self, now: Timestamp) -> Vec<Diagnostic> {
-        let named = self.config.jobs.iter().zip(&self.built_in);
         let mut told = BTreeSet::new();
-        named
-            .filter_map(|(job, built_in)| Some((job, built_in.as_ref()?)))
+        self.built_in
+            .iter()
+            .filter_map(|(number, built_in)| Some((self.config.jobs.get(*number)?, built_in)))
             .filter(|(job, _)| comes_to_uncovered_days(job, now))
             // One in `defaults` is told once.
             .filter(|(_, built_in)| told.insert(built_in.path.clone()))
@@ -227,8 +228,7 @@ struct Loader {
     workspaces: Vec<(At<String>, Key<raw::Workspace>)>,
     calendars: Calendars,
     ca_files: CaFiles,
-    /// With their number in their own file.
-    jobs: Vec<(usize, Box<At<raw::Job>>)>,
+    jobs: Vec<raw::JobPlace>,
 }
 
 impl Loader {
@@ -283,11 +283,12 @@ impl Loader {
             Err(errors) => return Err(ConfigErrors { sources, ..errors }),
         };
         let mut schedules = Vec::with_capacity(made.len());
-        let mut built_in = Vec::with_capacity(made.len());
-        for made in made {
+        let mut built_in = Vec::new();
+        config.jobs.reserve_exact(made.len());
+        for (number, made) in made.into_iter().enumerate() {
             config.jobs.push(made.job);
             schedules.push(made.schedule_at);
-            built_in.push(made.built_in);
+            built_in.extend(made.built_in.map(|named| (number, *named)));
         }
         Ok(Loaded {
             config,
@@ -446,9 +447,12 @@ impl Loader {
             .take(MAX_WORKSPACES)
             .map(|(name, _)| (name.value.clone(), name.at))
             .collect();
-        let names: Vec<String> = named.keys().cloned().collect();
-        let raw_jobs = std::mem::take(&mut self.jobs);
-        let all = raw_jobs.len();
+        let names: Vec<WorkspaceName> = named
+            .keys()
+            .map(|name| WorkspaceName(name.as_str().into()))
+            .collect();
+        let places = std::mem::take(&mut self.jobs);
+        let all = places.len();
         let mut maker = jobs::Maker::new(
             &self.trees,
             &names,
@@ -457,11 +461,11 @@ impl Loader {
             &mut self.report,
         );
         let mut made = Vec::with_capacity(all);
-        for (index, raw) in raw_jobs {
+        for place in places {
             if maker.is_exhausted() {
                 break;
             }
-            made.extend(maker.make(index, *raw));
+            made.extend(maker.make(place));
         }
         if made.len() == all && !maker.report.has_errors() {
             let used = made.iter().map(|made| &made.job.workspace);

@@ -280,7 +280,8 @@ impl Engine {
         if let Some(job) = self.old_definitions.get(hash) {
             return Ok(Some(job.clone()));
         }
-        let Some(text) = self.ledger.reader().definition(hash).await? else {
+        let mut texts = self.ledger.reader().definitions(&[hash]).await?;
+        let Some(text) = texts.remove(hash) else {
             return Ok(None);
         };
         match crate::config::definition::read(&text) {

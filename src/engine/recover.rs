@@ -1,7 +1,7 @@
 //! A start: what survived, what died in flight, what nobody was there for. A restart is the ordinary
 //! path; there is no other way to make an engine.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +23,6 @@ use super::upkeep::Upkeep;
 use super::versions::{self, Change};
 use super::{Calls, ClockDoubt, Engine, EngineError, JobSet, RunIds};
 use crate::clock::Clock;
-use crate::config::definition;
 use crate::domain::job::{Job, JobName};
 use crate::domain::quota::HOLD;
 use crate::domain::run::Reason;
@@ -187,8 +186,7 @@ impl Engine {
         self.gaps = reader.gaps().await?.into();
         self.pauses = Pauses::new(reader.pauses(self.oldest_unplanned(cursor)).await?);
         self.backfills = reader.open_backfills().await?;
-        let parse = |version: &LoadedVersion| definition::read(&version.definition).ok();
-        let changes = versions::changes(&loaded, &self.jobs, parse);
+        let changes = versions::changes(reader, &loaded, &self.jobs).await?;
         // A wall clock set back since the last daemon: its instants are planned already.
         if cursor > now {
             tracing::warn!(planned_through = %cursor, %now, "{}", ClockDoubt::Behind.explain());
@@ -197,7 +195,8 @@ impl Engine {
             self.upkeep.put_off(self.clock.monotonic());
         }
         let now = now.max(cursor);
-        let (opened, joined) = self.open_past(&loaded, &changes, cursor, now, &parse);
+        let (opened, joined) = self.open_past(&loaded, &changes, cursor, now).await?;
+        drop(loaded);
         let closed = versions::closed_gaps(&self.gaps, &changes);
         let rows = changes
             .iter()
@@ -233,50 +232,60 @@ impl Engine {
     /// go on from and take in: nothing fired in between, so it is one outage, of which `catchup`
     /// lets run what it would of one. Else a daemon that dies while it starts would catch up anew
     /// with each try.
-    fn open_past(
+    async fn open_past(
         &self,
         loaded: &[LoadedVersion],
-        changes: &std::collections::BTreeMap<JobName, Change>,
+        changes: &BTreeMap<JobName, Change>,
         cursor: Timestamp,
         now: Timestamp,
-        parse: &impl Fn(&LoadedVersion) -> Option<crate::domain::job::Job>,
-    ) -> (Vec<Gap>, Vec<Gap>) {
+    ) -> Result<(Vec<Gap>, Vec<Gap>), StoreError> {
         let mut opened = Vec::new();
         let mut joined = Vec::new();
-        for version in loaded {
-            let from = cursor.max(version.from);
-            let superseded = versions::closes_the_past_of(changes, &version.job);
-            let job = match (superseded, self.jobs.jobs.get(&version.job)) {
-                (false, Some(job)) => job.clone(),
-                _ => match parse(version) {
-                    Some(job) => Arc::new(job),
-                    None => continue,
-                },
-            };
-            let has_ticks = job.enabled
-                && job
-                    .schedule
-                    .next_after(from)
-                    .is_some_and(|tick| tick.at <= now);
-            if has_ticks {
-                let mut whole = Gap {
+        for part in loaded.chunks(versions::READ_AT_ONCE) {
+            let is_closed = |job: &JobName| versions::closes_the_past_of(changes, job);
+            let closed = part.iter().filter(|version| is_closed(&version.job));
+            let closed: Vec<_> = closed.map(|version| &version.definition_hash).collect();
+            let old_jobs = versions::old_jobs(self.ledger.reader(), &closed).await?;
+            for version in part {
+                let superseded = is_closed(&version.job);
+                let job = if superseded {
+                    old_jobs.get(&version.definition_hash)
+                } else {
+                    self.jobs.jobs.get(&version.job).map(Arc::as_ref)
+                };
+                let Some(job) = job else { continue };
+                let whole = Gap {
                     definition_hash: if superseded {
                         version.definition_hash.clone()
                     } else {
                         job.hash.clone()
                     },
                     superseded,
-                    ..gap(&job, from, now, GapCause::DaemonDown)
+                    ..gap(job, cursor.max(version.from), now, GapCause::DaemonDown)
                 };
-                if let Some(before) = self.gaps.iter().find(|gap| is_continued(&job, gap, &whole)) {
-                    whole.from = before.from;
-                    joined.push(before.clone());
+                if !has_ticks(job, &whole) {
+                    continue;
                 }
-                opened.extend(split(&job, whole));
+                self.open_span(job, whole, &mut opened, &mut joined);
             }
         }
-        (opened, joined)
+        Ok((opened, joined))
     }
+
+    /// Opens the span, with the one of the last start that it goes on from.
+    fn open_span(&self, job: &Job, mut span: Gap, opened: &mut Vec<Gap>, joined: &mut Vec<Gap>) {
+        if let Some(before) = self.gaps.iter().find(|gap| is_continued(job, gap, &span)) {
+            span.from = before.from;
+            joined.push(before.clone());
+        }
+        opened.extend(split(job, span));
+    }
+}
+
+/// Whether any tick of the job lies in the span.
+fn has_ticks(job: &Job, span: &Gap) -> bool {
+    let first = || job.schedule.next_after(span.from);
+    job.enabled && first().is_some_and(|tick| tick.at <= span.until)
 }
 
 /// Whether the job's span goes on from this one, with no tick between the two, and is planned like it.
@@ -308,10 +317,8 @@ fn as_given(job: &Arc<Job>, row: &UnfinishedRun) -> Result<Arc<Job>, String> {
 }
 
 /// How many jobs changed in which way.
-fn count(
-    changes: &std::collections::BTreeMap<JobName, Change>,
-) -> std::collections::BTreeMap<&'static str, usize> {
-    let mut counts = std::collections::BTreeMap::new();
+fn count(changes: &BTreeMap<JobName, Change>) -> BTreeMap<&'static str, usize> {
+    let mut counts = BTreeMap::new();
     for change in changes.values() {
         *counts.entry(change.as_str()).or_default() += 1;
     }

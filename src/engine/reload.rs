@@ -8,10 +8,9 @@ use jiff::Timestamp;
 use super::timetable::Timetable;
 use super::versions::{self, Change};
 use super::{Engine, EngineError, JobSet};
-use crate::config::definition;
 use crate::domain::attempt::head;
 use crate::domain::job::JobName;
-use crate::store::{Event, LoadedVersion, Plan, StoreError};
+use crate::store::{Event, Plan, StoreError};
 
 /// How much of a refusal is kept with its event: the log has all of it.
 const FAULTS_KEPT: usize = 5;
@@ -128,9 +127,10 @@ impl Engine {
         now: Timestamp,
         by: By<'_>,
     ) -> Result<Difference, StoreError> {
-        let loaded = self.ledger.reader().loaded_versions().await?;
-        let parse = |version: &LoadedVersion| definition::read(&version.definition).ok();
-        let changes = versions::changes(&loaded, next, parse);
+        let reader = self.ledger.reader();
+        let loaded = reader.loaded_versions().await?;
+        let changes = versions::changes(reader, &loaded, next).await?;
+        drop(loaded);
         let rows = changes
             .iter()
             .map(|(name, change)| versions::row(name, *change, next, now, now));

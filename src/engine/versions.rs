@@ -1,14 +1,14 @@
 //! What changes between two sets of definitions, and what that does to the past (contract, section
 //! 3, Changes).
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::Timestamp;
 
 use super::jobset::JobSet;
-use crate::domain::job::{Job, JobName};
-use crate::store::{Gap, LoadedVersion, VersionChange};
+use crate::config::definition;
+use crate::domain::job::{DefinitionHash, Job, JobName};
+use crate::store::{Gap, LoadedVersion, Reader, StoreError, VersionChange};
 
 /// How one job changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,33 +43,65 @@ impl Change {
     }
 }
 
-/// The changes from what the ledger believes to be loaded to `next`. `parse` reads an old definition;
-/// one that it cannot read counts as rescheduled.
-pub(super) fn changes(
+/// Old definitions that are read at once: all of them would be another configuration in memory.
+pub(super) const READ_AT_ONCE: usize = 1024;
+
+/// The jobs that definitions of the ledger stand for, by their hashes. One that this version cannot
+/// read is left out.
+///
+/// # Errors
+/// Where the ledger fails.
+pub(super) async fn old_jobs(
+    reader: &Reader,
+    hashes: &[&DefinitionHash],
+) -> Result<HashMap<DefinitionHash, Job>, StoreError> {
+    if hashes.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let texts = reader.definitions(hashes).await?;
+    let jobs = texts
+        .into_iter()
+        .filter_map(|(hash, text)| Some((hash, definition::read(&text).ok()?)));
+    Ok(jobs.collect())
+}
+
+/// The changes from what the ledger believes to be loaded to `next`. One whose old definition cannot be
+/// read counts as rescheduled.
+///
+/// # Errors
+/// Where the ledger fails.
+pub(super) async fn changes(
+    reader: &Reader,
     loaded: &[LoadedVersion],
     next: &JobSet,
-    parse: impl Fn(&LoadedVersion) -> Option<Job>,
-) -> BTreeMap<JobName, Change> {
+) -> Result<BTreeMap<JobName, Change>, StoreError> {
     let mut changes = BTreeMap::new();
-    let old: BTreeMap<&JobName, &LoadedVersion> = loaded
-        .iter()
-        .map(|version| (&version.job, version))
-        .collect();
-    for (name, job) in &next.jobs {
-        let change = match old.get(name) {
-            None => Some(Change::Added),
-            Some(old) if old.definition_hash == job.hash && old.zone_data == next.zone_data => None,
-            Some(old) if old.definition_hash == job.hash => Some(Change::ZoneData),
-            Some(old) => Some(match parse(old) {
-                Some(old) if same_ticks(&old, job) => Change::Edited,
-                _ => Change::Rescheduled,
-            }),
-        };
-        changes.extend(change.map(|change| (name.clone(), change)));
+    let mut edited = Vec::new();
+    for old in loaded {
+        match next.jobs.get(&old.job) {
+            None => _ = changes.insert(old.job.clone(), Change::Removed),
+            Some(job) if job.hash != old.definition_hash => edited.push((old, job)),
+            Some(_) if old.zone_data != next.zone_data => {
+                changes.insert(old.job.clone(), Change::ZoneData);
+            }
+            Some(_) => {}
+        }
     }
-    let removed = old.keys().filter(|name| !next.jobs.contains_key(**name));
-    changes.extend(removed.map(|name| ((*name).clone(), Change::Removed)));
-    changes
+    let known: HashSet<&JobName> = loaded.iter().map(|old| &old.job).collect();
+    let added = next.jobs.keys().filter(|name| !known.contains(name));
+    changes.extend(added.map(|name| (name.clone(), Change::Added)));
+    for part in edited.chunks(READ_AT_ONCE) {
+        let hashes: Vec<_> = part.iter().map(|(old, _)| &old.definition_hash).collect();
+        let before = old_jobs(reader, &hashes).await?;
+        for (old, job) in part {
+            let change = match before.get(&old.definition_hash) {
+                Some(before) if same_ticks(before, job) => Change::Edited,
+                _ => Change::Rescheduled,
+            };
+            changes.insert(job.name.clone(), change);
+        }
+    }
+    Ok(changes)
 }
 
 /// The spans still to be planned that a change closes with its job: nothing of them is caught up.
@@ -118,7 +150,7 @@ pub(super) fn row(
     let loaded = next
         .jobs
         .get(name)
-        .map(|job| (job.hash.clone(), Arc::clone(&job.definition)));
+        .map(|job| (job.hash.clone(), job.definition.clone()));
     VersionChange {
         job: name.clone(),
         loaded,

@@ -425,7 +425,7 @@ async fn definitions_have_their_intervals() {
     let (ledger, _held) = place.open().await;
     let change = |loaded: Option<&str>, second: i64| VersionChange {
         job: JobName::parse("a").unwrap(),
-        loaded: loaded.map(|hash| (DefinitionHash(Arc::from(hash)), Arc::from("{}"))),
+        loaded: loaded.map(|hash| (DefinitionHash(Arc::from(hash)), "{}".into())),
         zone_data: "2026a".into(),
         at: at(second),
     };
