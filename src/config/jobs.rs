@@ -17,7 +17,7 @@ use super::read::{At, Key};
 use super::tree::Tree;
 use super::value::{Instant, Span};
 use super::words::{CatchupWord, GapWord, OverlapWord, RepeatWord, ReturnTypeWord};
-use super::{kwargs, lint, raw, retry, unsupported};
+use super::{RunningJobs, kwargs, lint, raw, retry, unsupported};
 use crate::domain::expect::Expectation;
 use crate::domain::job::{Job, JobName, RetryPolicy, ReturnType};
 use crate::domain::json::Json;
@@ -40,6 +40,7 @@ pub(super) struct Maker<'a> {
     pub(super) workspaces: &'a [WorkspaceName],
     pub(super) defaults: raw::Defaults,
     pub(super) calendars: &'a Calendars,
+    running: &'a RunningJobs,
     pub(super) report: &'a mut Report,
     /// Ranges of dates in the calendars that jobs name, each counted with every job.
     pub(super) ranges: usize,
@@ -64,6 +65,7 @@ impl<'a> Maker<'a> {
         workspaces: &'a [WorkspaceName],
         calendars: &'a Calendars,
         mut defaults: raw::Defaults,
+        running: &'a RunningJobs,
         report: &'a mut Report,
     ) -> Self {
         unsupported::in_defaults(&mut defaults, report);
@@ -79,6 +81,7 @@ impl<'a> Maker<'a> {
             workspaces,
             defaults,
             calendars,
+            running,
             report,
             ranges: 0,
             names: HashMap::new(),
@@ -111,8 +114,13 @@ impl<'a> Maker<'a> {
         let schedule = self.schedule(&draft, &definition)?;
         let text = self.definition_text(&draft, &definition)?;
         let job = self.assemble(draft, checked, schedule, &definition, &text)?;
+        let running = self.running.get(&job.name);
+        let job = match running.filter(|running| running.hash == job.hash) {
+            Some(running) => running.clone(),
+            None => Arc::new(job),
+        };
         Some(Made {
-            job: Arc::new(job),
+            job,
             schedule_at: (!is_manual).then_some(schedule_at),
             built_in,
         })

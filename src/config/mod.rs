@@ -61,7 +61,7 @@ pub use url::DatabaseUrl;
 pub use zone::{renew_zone_data, zone_data};
 
 use crate::domain::calendar::COVERED;
-use crate::domain::job::Job;
+use crate::domain::job::{Job, JobName};
 use crate::domain::retention::Retention;
 use crate::domain::workspace::{Workspace, WorkspaceName};
 use build::Budget;
@@ -179,7 +179,16 @@ fn comes_to_uncovered_days(job: &Job, now: Timestamp) -> bool {
 /// # Errors
 /// Everything that is wrong with them, in one go.
 pub fn load(path: &Path) -> Result<Loaded, ConfigErrors> {
-    let mut loader = Loader::new(path);
+    load_beside(path, &BTreeMap::new())
+}
+
+/// Like [`load`], and a job that is what it was in `running` is that very one: where little has changed,
+/// two configurations take little more room than one. `running` was read with the present zone data.
+///
+/// # Errors
+/// Everything that is wrong with them, in one go.
+pub fn load_beside(path: &Path, running: &RunningJobs) -> Result<Loaded, ConfigErrors> {
+    let mut loader = Loader::new(path, running);
     let text = file::read(
         path,
         Position::default(),
@@ -194,8 +203,11 @@ pub fn load(path: &Path) -> Result<Loaded, ConfigErrors> {
 /// # Errors
 /// Everything that is wrong with it, in one go.
 pub fn parse(text: &str, path: &Path) -> Result<Loaded, ConfigErrors> {
-    Loader::new(path).load(path, Some(text.to_owned()))
+    Loader::new(path, &BTreeMap::new()).load(path, Some(text.to_owned()))
 }
+
+/// The jobs of a configuration that is at work.
+pub type RunningJobs = BTreeMap<JobName, Arc<Job>>;
 
 /// Most workspaces.
 const MAX_WORKSPACES: usize = 1000;
@@ -220,7 +232,8 @@ fn retention(key: &Key<raw::Retention>) -> Retention {
     }
 }
 
-struct Loader {
+struct Loader<'r> {
+    running: &'r RunningJobs,
     report: Report,
     budget: Budget,
     reading: Reading,
@@ -231,11 +244,12 @@ struct Loader {
     jobs: Vec<raw::JobPlace>,
 }
 
-impl Loader {
-    fn new(path: &Path) -> Self {
+impl<'r> Loader<'r> {
+    fn new(path: &Path, running: &'r RunningJobs) -> Self {
         let mut report = Report::default();
         report.add_file(path);
         Self {
+            running,
             report,
             budget: Budget::default(),
             reading: Reading::default(),
@@ -458,6 +472,7 @@ impl Loader {
             &names,
             &self.calendars,
             defaults,
+            self.running,
             &mut self.report,
         );
         let mut made = Vec::with_capacity(all);

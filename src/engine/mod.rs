@@ -226,6 +226,11 @@ impl Engine {
         }
     }
 
+    /// What is loaded.
+    pub fn jobs(&self) -> &JobSet {
+        &self.jobs
+    }
+
     /// Waits until a call has ended or `wake` has come.
     pub async fn idle(&mut self, wake: Option<Timestamp>) {
         let clock = self.clock.clone();

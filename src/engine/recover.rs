@@ -20,14 +20,14 @@ use super::plan::{gap, split};
 use super::run::Run;
 use super::timetable::Timetable;
 use super::upkeep::Upkeep;
-use super::versions::{self, Change};
+use super::versions::{self, Change, Compared};
 use super::{Calls, ClockDoubt, Engine, EngineError, JobSet, RunIds};
 use crate::clock::Clock;
 use crate::domain::job::{Job, JobName};
 use crate::domain::quota::HOLD;
 use crate::domain::run::Reason;
 use crate::guance::Client;
-use crate::store::{Event, Gap, GapCause, Ledger, LoadedVersion, Plan, StoreError, UnfinishedRun};
+use crate::store::{Event, Gap, GapCause, Ledger, Plan, StoreError, UnfinishedRun};
 
 impl Engine {
     /// Makes an engine from a ledger and a configuration: closes what the last daemon left open,
@@ -182,11 +182,9 @@ impl Engine {
     async fn take_up_plan(&mut self, now: Timestamp) -> Result<(), StoreError> {
         let reader = self.ledger.reader();
         let cursor = reader.planned_through().await?.unwrap_or(now);
-        let loaded = reader.loaded_versions().await?;
         self.gaps = reader.gaps().await?.into();
         self.pauses = Pauses::new(reader.pauses(self.oldest_unplanned(cursor)).await?);
         self.backfills = reader.open_backfills().await?;
-        let changes = versions::changes(reader, &loaded, &self.jobs).await?;
         // A wall clock set back since the last daemon: its instants are planned already.
         if cursor > now {
             tracing::warn!(planned_through = %cursor, %now, "{}", ClockDoubt::Behind.explain());
@@ -195,8 +193,10 @@ impl Engine {
             self.upkeep.put_off(self.clock.monotonic());
         }
         let now = now.max(cursor);
-        let (opened, joined) = self.open_past(&loaded, &changes, cursor, now).await?;
-        drop(loaded);
+        let mut past = (Vec::new(), Vec::new());
+        let seen = |version: Compared<'_>| self.open_past(version, (cursor, now), &mut past);
+        let changes = versions::changes(self.ledger.reader(), &self.jobs, seen).await?;
+        let (opened, joined) = past;
         let closed = versions::closed_gaps(&self.gaps, &changes);
         let rows = changes
             .iter()
@@ -228,57 +228,37 @@ impl Engine {
         Ok(())
     }
 
-    /// The spans between the cursor and now that hold ticks, and those of the last start that they
-    /// go on from and take in: nothing fired in between, so it is one outage, of which `catchup`
+    /// Opens the span between the cursor and now, if it holds ticks, and joins to it one of the last
+    /// start that it goes on from and takes in: nothing fired in between, so it is one outage, of which `catchup`
     /// lets run what it would of one. Else a daemon that dies while it starts would catch up anew
     /// with each try.
-    async fn open_past(
+    fn open_past(
         &self,
-        loaded: &[LoadedVersion],
-        changes: &BTreeMap<JobName, Change>,
-        cursor: Timestamp,
-        now: Timestamp,
-    ) -> Result<(Vec<Gap>, Vec<Gap>), StoreError> {
-        let mut opened = Vec::new();
-        let mut joined = Vec::new();
-        for part in loaded.chunks(versions::READ_AT_ONCE) {
-            let is_closed = |job: &JobName| versions::closes_the_past_of(changes, job);
-            let closed = part.iter().filter(|version| is_closed(&version.job));
-            let closed: Vec<_> = closed.map(|version| &version.definition_hash).collect();
-            let old_jobs = versions::old_jobs(self.ledger.reader(), &closed).await?;
-            for version in part {
-                let superseded = is_closed(&version.job);
-                let job = if superseded {
-                    old_jobs.get(&version.definition_hash)
-                } else {
-                    self.jobs.jobs.get(&version.job).map(Arc::as_ref)
-                };
-                let Some(job) = job else { continue };
-                let whole = Gap {
-                    definition_hash: if superseded {
-                        version.definition_hash.clone()
-                    } else {
-                        job.hash.clone()
-                    },
-                    superseded,
-                    ..gap(job, cursor.max(version.from), now, GapCause::DaemonDown)
-                };
-                if !has_ticks(job, &whole) {
-                    continue;
-                }
-                self.open_span(job, whole, &mut opened, &mut joined);
-            }
+        Compared {
+            version,
+            is_closed,
+            job,
+        }: Compared<'_>,
+        (cursor, now): (Timestamp, Timestamp),
+        (opened, joined): &mut (Vec<Gap>, Vec<Gap>),
+    ) {
+        let mut whole = Gap {
+            definition_hash: if is_closed {
+                version.definition_hash.clone()
+            } else {
+                job.hash.clone()
+            },
+            superseded: is_closed,
+            ..gap(job, cursor.max(version.from), now, GapCause::DaemonDown)
+        };
+        if !has_ticks(job, &whole) {
+            return;
         }
-        Ok((opened, joined))
-    }
-
-    /// Opens the span, with the one of the last start that it goes on from.
-    fn open_span(&self, job: &Job, mut span: Gap, opened: &mut Vec<Gap>, joined: &mut Vec<Gap>) {
-        if let Some(before) = self.gaps.iter().find(|gap| is_continued(job, gap, &span)) {
-            span.from = before.from;
+        if let Some(before) = self.gaps.iter().find(|gap| is_continued(job, gap, &whole)) {
+            whole.from = before.from;
             joined.push(before.clone());
         }
-        opened.extend(split(job, span));
+        opened.extend(split(job, whole));
     }
 }
 

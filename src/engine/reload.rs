@@ -127,10 +127,7 @@ impl Engine {
         now: Timestamp,
         by: By<'_>,
     ) -> Result<Difference, StoreError> {
-        let reader = self.ledger.reader();
-        let loaded = reader.loaded_versions().await?;
-        let changes = versions::changes(reader, &loaded, next).await?;
-        drop(loaded);
+        let changes = versions::changes(self.ledger.reader(), next, |_| {}).await?;
         let rows = changes
             .iter()
             .map(|(name, change)| versions::row(name, *change, next, now, now));
@@ -147,13 +144,9 @@ impl Engine {
         self.ledger.plan(plan).await?;
         self.planned_through = now;
         self.close_gaps(&changes);
-        // Those of earlier reloads that are still needed can be read from the ledger.
+        // Those that are still needed can be read from the ledger. Kept, they would be a second
+        // configuration where every job has changed.
         self.old_definitions.clear();
-        for (name, job) in &self.jobs.jobs {
-            if changes.contains_key(name) {
-                self.old_definitions.insert(job.hash.clone(), job.clone());
-            }
-        }
         Ok(Difference { changes: words })
     }
 }

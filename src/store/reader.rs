@@ -112,9 +112,13 @@ impl Reader {
         gaps.map_err(|error| StoreError::from_sqlx("reading the unplanned spans", error))
     }
 
-    /// What the ledger believes to be loaded.
-    pub async fn loaded_versions(&self) -> Result<Vec<LoadedVersion>, StoreError> {
-        let versions = resume::versions(&self.pool).await;
+    /// What the ledger believes to be loaded, by name: of the names behind `after`, `limit` at most.
+    pub async fn loaded_versions(
+        &self,
+        after: Option<&JobName>,
+        limit: u32,
+    ) -> Result<Vec<LoadedVersion>, StoreError> {
+        let versions = resume::versions(&self.pool, after, limit).await;
         versions.map_err(|error| StoreError::from_sqlx("reading the loaded definitions", error))
     }
 

@@ -202,15 +202,23 @@ pub(super) async fn gaps(pool: &SqlitePool) -> Result<Vec<Gap>, sqlx::Error> {
         .collect()
 }
 
-pub(super) async fn versions(pool: &SqlitePool) -> Result<Vec<LoadedVersion>, sqlx::Error> {
-    // One by one: a hundred thousand rows at once are larger than what is made of them.
+pub(super) async fn versions(
+    pool: &SqlitePool,
+    after: Option<&JobName>,
+    limit: u32,
+) -> Result<Vec<LoadedVersion>, sqlx::Error> {
     sqlx::query(
-        "SELECT job, definition_hash, zone_data, from_us FROM job_versions WHERE until_us IS NULL ORDER BY job",
+        "SELECT job, definition_hash, zone_data, from_us FROM job_versions \
+         WHERE until_us IS NULL AND job > $1 ORDER BY job LIMIT $2",
     )
-    .fetch(pool)
-    .and_then(|row| std::future::ready(loaded_version(&row)))
-    .try_collect()
-    .await
+    // Every name is behind the empty one.
+    .bind(after.map_or("", JobName::as_str).to_owned())
+    .bind(limit)
+    .fetch_all(pool)
+    .await?
+    .iter()
+    .map(loaded_version)
+    .collect()
 }
 
 pub(super) async fn definitions(
