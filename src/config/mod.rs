@@ -198,6 +198,20 @@ pub fn load_beside(path: &Path, running: &RunningJobs) -> Result<Loaded, ConfigE
     loader.load(path, text)
 }
 
+/// Reads from a configuration where its ledger is, and nothing behind that: a hundred thousand jobs take
+/// seconds, and a mistake in one of them bears on no ledger.
+///
+/// # Errors
+/// What is wrong up to there.
+pub fn database(path: &Path) -> Result<DatabaseUrl, ConfigErrors> {
+    let (whole, nothing) = (Position::default(), RunningJobs::new());
+    let mut loader = Loader::new(path, &nothing);
+    let text = file::read(path, whole, &mut loader.reading, &mut loader.report);
+    let url = text.and_then(|text| loader.database_alone(path, &text));
+    loader.report.finish()?;
+    Ok(url.unwrap_or_default())
+}
+
 /// Reads a configuration from its text, as if it stood at `path`, from where it may include files.
 ///
 /// # Errors
@@ -383,6 +397,17 @@ impl<'r> Loader<'r> {
                 self.take(&mut section.workspaces, &mut section.jobs);
             }
         }
+    }
+
+    fn database_alone(&mut self, path: &Path, text: &str) -> Option<DatabaseUrl> {
+        const KEY: &str = "database";
+        let text = file::clean(text, Position::default(), &mut self.report)?;
+        let tree = build::tree_until(KEY, text, &mut self.budget, &mut self.report)?;
+        let mut cx = Context::new(&mut self.report);
+        let mut keys = read::map(tree.root(), &mut cx)?;
+        let (.., value) = keys.find(|(name, ..)| *name == KEY)?;
+        let key = cx.below(KEY, |cx| cx.key(value));
+        Some(self.database(path, &key))
     }
 
     fn database(&mut self, path: &Path, key: &Key<String>) -> DatabaseUrl {
