@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::{self, ConfigErrors, DatabaseUrl, Unresolved};
-use crate::engine::{Driver, Engine, EngineError};
+use crate::engine::{Driver, Engine, EngineError, JobSet};
 use crate::guance::ClientError;
 use crate::store::{Event, Held, Ledger, StoreError, StoreErrorKind};
 use crate::web::{self, Answer, Ask, Asked};
@@ -156,7 +156,7 @@ impl Daemon {
     /// # Errors
     /// See [`AppError`].
     pub async fn start(options: Options, clock: Clock) -> Result<Self, AppError> {
-        let (sources, loaded) = reload::load(&options.config, clock.now());
+        let (sources, loaded) = reload::load(&options.config, clock.now(), &JobSet::default());
         let (config, jobs) = loaded?;
         let database = reload::database(&options, &config).map_err(AppError::Database)?;
         let path = database.path().to_path_buf();

@@ -137,7 +137,7 @@ async fn definitions(connection: &mut SqliteConnection, number_of_jobs: u64, tic
         sqlx::query("INSERT INTO job_versions (job, definition_hash, definition, zone_data, from_us) VALUES ($1, $2, $3, $4, $5)")
             .bind(job.name.as_str())
             .bind(&*job.hash.0)
-            .bind(&*job.definition)
+            .bind(job.definition.to_string())
             .bind(config::zone_data())
             .bind(number(BEGINNING_US))
             .execute(&mut *connection)

@@ -23,12 +23,14 @@ mod seconds;
 use std::process::ExitCode;
 
 /// Everything, in the order of the README's table.
-const ALL: [&str; 6] = [
+const ALL: [&str; 8] = [
     "burst 10000",
     "burst 100000",
     "seconds 200",
     "seconds 2000",
     "idle 100",
+    "idle 1000",
+    "idle 10000",
     "idle 100000",
 ];
 

@@ -10,7 +10,9 @@ use jiff::Timestamp;
 
 use super::watch::Told;
 use super::{AppError, Daemon, Options};
-use crate::config::{self, Config, DatabaseUrl, Environment, EnvironmentError, Secrets, Sources};
+use crate::config::{
+    self, Config, DatabaseUrl, Environment, EnvironmentError, RunningJobs, Secrets, Sources,
+};
 use crate::engine::{CommandError, EngineError, JobSet};
 use crate::web::Reloaded;
 
@@ -52,7 +54,7 @@ impl Daemon {
     /// Takes over the files as they are now, or keeps what runs and says why.
     pub(super) async fn reload(&mut self, actor: &str) -> Result<Reloaded, CommandError> {
         self.systemd.reloading();
-        let (sources, loaded) = load(&self.options.config, self.clock.now());
+        let (sources, loaded) = load(&self.options.config, self.clock.now(), self.engine.jobs());
         let reloaded = match loaded {
             Ok((config, jobs)) => self.take_over(config, jobs, actor).await,
             Err(error) => self.refuse(&error, actor).await,
@@ -142,9 +144,18 @@ pub(super) fn database(
 }
 
 /// Reads and resolves everything, or nothing; and what was looked at for it.
-pub(super) fn load(path: &Path, now: Timestamp) -> (Sources, Result<(Config, JobSet), AppError>) {
+/// Jobs that have not changed are those of `running`.
+pub(super) fn load(
+    path: &Path,
+    now: Timestamp,
+    running: &JobSet,
+) -> (Sources, Result<(Config, JobSet), AppError>) {
     config::renew_zone_data();
-    let loaded = match config::load(path) {
+    let nothing = RunningJobs::new();
+    // The same words have other ticks by other zone data.
+    let is_current = running.zone_data == config::zone_data();
+    let running = if is_current { &running.jobs } else { &nothing };
+    let loaded = match config::load_beside(path, running) {
         Ok(loaded) => loaded,
         Err(errors) => return (errors.sources.clone(), Err(AppError::Config(errors))),
     };

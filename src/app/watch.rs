@@ -29,7 +29,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// Of the time, looking takes one part in so many at most: files that are large, or far away, are
 /// looked at less often.
-const SHARE: u32 = 100;
+const SHARE: u32 = 200;
 
 /// What has changed must stay as it is for so long: a file half written, or one of several that were
 /// written, is no configuration.

@@ -117,7 +117,21 @@ pub(super) fn tree(
     Builder::new(file, budget, report).build(text)
 }
 
+/// Like [`tree`], as far as the end of what stands below `key` at the top; all of it where that is absent.
+pub(super) fn tree_until(
+    key: &'static str,
+    text: &str,
+    budget: &mut Budget,
+    report: &mut Report,
+) -> Option<Tree> {
+    let mut builder = Builder::new(0, budget, report);
+    builder.until = Some(key);
+    builder.build(text)
+}
+
 struct Builder<'r> {
+    /// A key of the top, behind which nothing is wanted.
+    until: Option<&'static str>,
     tree: Tree,
     open: Vec<Open>,
     anchors: HashMap<usize, (NodeId, Weight)>,
@@ -129,6 +143,7 @@ struct Builder<'r> {
 impl<'r> Builder<'r> {
     fn new(file: u16, budget: &'r mut Budget, report: &'r mut Report) -> Self {
         Self {
+            until: None,
             tree: Tree {
                 file,
                 text: String::new(),
@@ -170,12 +185,28 @@ impl<'r> Builder<'r> {
                 Err(error) => Err(self.explain(&error, text)),
             };
             done.ok()?;
+            if self.has_come_to_the_key() {
+                self.end().ok()?;
+                break;
+            }
         }
         if self.tree.slots.is_empty() {
             let at = self.position(1, 1);
             self.scalar("", ScalarStyle::Plain, 0, at).ok()?;
         }
         Some(self.tree)
+    }
+
+    fn has_come_to_the_key(&self) -> bool {
+        let (Some(key), [top]) = (self.until, &self.open[..]) else {
+            return false;
+        };
+        let last = top.children.len().checked_sub(2);
+        let is_whole = top.is_map && top.children.len().is_multiple_of(2);
+        last.filter(|_| is_whole).is_some_and(|at| {
+            let name = self.tree.node(NodeId(top.children[at])).kind();
+            matches!(name, Kind::Scalar(text, _) if text == key)
+        })
     }
 
     fn position(&self, line: usize, column: usize) -> Position {

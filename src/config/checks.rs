@@ -16,9 +16,10 @@ use crate::domain::nearest::nearest;
 use crate::domain::schedule::Schedule;
 use crate::domain::secret::SecretRef;
 use crate::domain::template::{KwargsTemplate, TemplateError};
+use crate::domain::workspace::WorkspaceName;
 
 impl Maker<'_> {
-    pub(super) fn workspace(&mut self, draft: &Draft<'_>) -> Option<String> {
+    pub(super) fn workspace(&mut self, draft: &Draft<'_>) -> Option<WorkspaceName> {
         let At { value, at } = match &draft.raw.workspace {
             Key::Given(workspace) => workspace,
             Key::Bad => return None,
@@ -34,10 +35,11 @@ impl Maker<'_> {
                 return None;
             }
         };
-        if self.workspaces.iter().any(|known| known == value) {
-            return Some(value.clone());
+        let named = |known: &WorkspaceName| known.0.as_ref().cmp(value.as_str());
+        if let Ok(found) = self.workspaces.binary_search_by(named) {
+            return self.workspaces.get(found).cloned();
         }
-        let known = || self.workspaces.iter().map(String::as_str);
+        let known = || self.workspaces.iter().map(|name| &*name.0);
         let near = (!self.report.is_full()).then(|| nearest(value, known()));
         let hint = match near.flatten() {
             Some(near) => format!("did you mean `{near}`?"),
@@ -136,13 +138,26 @@ impl Maker<'_> {
         draft: &Draft<'_>,
         definition: &Definition,
     ) -> Option<Schedule> {
+        let words = definition.schedule_words();
+        if let Some(known) = words
+            .as_deref()
+            .and_then(|words| self.alike.schedule(words))
+        {
+            return Some(known);
+        }
         // What is wrong with the lists was told item by item.
         let days = definition.days().ok()?;
-        if days.first_open_day(date(*YEARS.start(), 1, 1)).is_none() {
+        let has_days = days.first_open_day(date(*YEARS.start(), 1, 1)).is_some();
+        if !has_days {
             self.no_day(draft);
         }
         let errors = match definition.schedule(days) {
-            Ok(schedule) => return Some(schedule),
+            Ok(schedule) => {
+                if let Some(words) = words.filter(|_| has_days) {
+                    self.alike.keep_schedule(words, &schedule);
+                }
+                return Some(schedule);
+            }
             Err(errors) => errors,
         };
         let written = draft.raw.schedule.given()?;
@@ -208,7 +223,7 @@ impl Maker<'_> {
         let mut compiled = Vec::new();
         let mut whole = true;
         for (index, At { value, at }) in list.unwrap_or_default().iter().enumerate() {
-            match Expectation::parse(value) {
+            match self.alike.expectation(value) {
                 Ok(expectation) => compiled.push(expectation),
                 Err(error) => {
                     let key = format!("expect[{index}]");

@@ -257,6 +257,28 @@ impl Definition {
         serde_json::to_string(self)
     }
 
+    /// What the schedule follows from, in words: those that have the same have equal schedules. `None`
+    /// where the job's name may be part of it (`H`).
+    pub(super) fn schedule_words(&self) -> Option<String> {
+        // `THU` has an `H` too, and is taken for one: that costs memory, never truth.
+        if self.schedule.iter().any(|text| text.contains('H')) {
+            return None;
+        }
+        let Self {
+            schedule,
+            timezone,
+            dst,
+            starts_at,
+            ends_at,
+            except,
+            only_on,
+            calendars,
+            ..
+        } = self;
+        let (bounds, days) = ((starts_at, ends_at), (except, only_on, calendars));
+        serde_json::to_string(&(schedule, timezone, dst, bounds, days)).ok()
+    }
+
     /// On which days it is due.
     pub(super) fn days(&self) -> Result<DayRules, &'static str> {
         let mut calendars = BTreeMap::new();
@@ -327,6 +349,15 @@ impl Definition {
     }
 }
 
+/// A definition's text in two: what is the job's own, and what jobs may have alike, from the schedule on.
+///
+/// What stands in a text has its quotes escaped, and no later key has a key of this name and a list below
+/// it: the last one is the definition's own. Cut elsewhere it would be shared less, and be the same text.
+pub(super) fn halves(text: &str) -> (&str, &str) {
+    let cut = text.rfind(r#","schedule":["#).unwrap_or(text.len());
+    text.split_at(cut)
+}
+
 /// The hash that a definition's text is known by.
 pub fn hash(definition: &str) -> DefinitionHash {
     DefinitionHash(super::secrets::hex(&Sha256::digest(definition)).into())
@@ -366,7 +397,7 @@ pub fn read(text: &str) -> Result<Job, Unreadable> {
         let messages: Vec<String> = errors.iter().map(ToString::to_string).collect();
         unreadable("kwargs", messages.join("; "))
     })?;
-    let expect: Result<Vec<Expectation>, _> = definition
+    let expect: Result<Arc<[Expectation]>, _> = definition
         .expect
         .iter()
         .map(|text| Expectation::parse(text))
@@ -399,10 +430,10 @@ pub fn read(text: &str) -> Result<Job, Unreadable> {
         timeout: definition.timeout.0,
         deadline: definition.deadline.0,
         idempotent: definition.idempotent,
-        retry: retry(&definition.retry)?,
+        retry: Arc::new(retry(&definition.retry)?),
         expect: expect.map_err(|error| unreadable("expect", error.to_string()))?,
         hash: hash(text),
-        definition: Arc::from(text),
+        definition: text.into(),
     })
 }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::alike::{Alike, Policies};
 use super::calendars::Calendars;
 use super::days::{BuiltIn, DayTexts};
 use super::definition::{
@@ -16,7 +17,7 @@ use super::read::{At, Key};
 use super::tree::Tree;
 use super::value::{Instant, Span};
 use super::words::{CatchupWord, GapWord, OverlapWord, RepeatWord, ReturnTypeWord};
-use super::{kwargs, lint, raw, retry, unsupported};
+use super::{RunningJobs, kwargs, lint, raw, retry, unsupported};
 use crate::domain::expect::Expectation;
 use crate::domain::job::{Job, JobName, RetryPolicy, ReturnType};
 use crate::domain::json::Json;
@@ -36,13 +37,15 @@ pub(super) struct Maker<'a> {
     /// By the file's number; a file that could not be parsed has none.
     pub(super) trees: &'a [Option<Tree>],
     /// Whether there is such a workspace; those with faults are among them.
-    pub(super) workspaces: &'a [String],
+    pub(super) workspaces: &'a [WorkspaceName],
     pub(super) defaults: raw::Defaults,
     pub(super) calendars: &'a Calendars,
+    running: &'a RunningJobs,
     pub(super) report: &'a mut Report,
     /// Ranges of dates in the calendars that jobs name, each counted with every job.
     pub(super) ranges: usize,
-    names: HashMap<String, Position>,
+    names: HashMap<JobName, Position>,
+    pub(super) alike: Alike,
     compiled: usize,
     /// Looked up once, when the first zone is unknown.
     pub(super) zones: Option<Vec<String>>,
@@ -53,15 +56,16 @@ pub(super) struct Made {
     pub(super) job: Arc<Job>,
     pub(super) schedule_at: Option<Position>,
     /// Where it names a calendar of funcron's own.
-    pub(super) built_in: Option<BuiltIn>,
+    pub(super) built_in: Option<Box<BuiltIn>>,
 }
 
 impl<'a> Maker<'a> {
     pub(super) fn new(
         trees: &'a [Option<Tree>],
-        workspaces: &'a [String],
+        workspaces: &'a [WorkspaceName],
         calendars: &'a Calendars,
         mut defaults: raw::Defaults,
+        running: &'a RunningJobs,
         report: &'a mut Report,
     ) -> Self {
         unsupported::in_defaults(&mut defaults, report);
@@ -77,20 +81,20 @@ impl<'a> Maker<'a> {
             workspaces,
             defaults,
             calendars,
+            running,
             report,
             ranges: 0,
             names: HashMap::new(),
+            alike: Alike::default(),
             compiled: 0,
             zones: None,
         }
     }
 
-    /// Makes the job, or reports why not. `index` counts within its file.
-    pub(super) fn make(
-        &mut self,
-        index: usize,
-        At { value: raw, at }: At<raw::Job>,
-    ) -> Option<Made> {
+    /// Makes the job, or reports why not.
+    pub(super) fn make(&mut self, place: raw::JobPlace) -> Option<Made> {
+        let At { value: raw, at } = place.read(self.trees, self.report)?;
+        let index = place.index;
         let name = self.name(&raw.name, index, at);
         let path = match &raw.name {
             Key::Given(name) => format!("jobs.{}", name.value),
@@ -103,15 +107,20 @@ impl<'a> Maker<'a> {
         self.bounds(&mut draft);
         let checked = self.check(name, &draft);
         let days = self.days(&draft);
-        let built_in = days.built_in.clone();
+        let built_in = days.built_in.clone().map(Box::new);
         let (expressions, schedule_at) = self.expressions(&draft)?;
         let is_manual = expressions.iter().all(|text| text.trim() == "@manual");
         let definition = fill(&mut draft, &checked, days, expressions);
         let schedule = self.schedule(&draft, &definition)?;
         let text = self.definition_text(&draft, &definition)?;
-        let job = assemble(draft, checked, schedule, &definition, text)?;
+        let job = self.assemble(draft, checked, schedule, &definition, &text)?;
+        let running = self.running.get(&job.name);
+        let job = match running.filter(|running| running.hash == job.hash) {
+            Some(running) => running.clone(),
+            None => Arc::new(job),
+        };
         Some(Made {
-            job: Arc::new(job),
+            job,
             schedule_at: (!is_manual).then_some(schedule_at),
             built_in,
         })
@@ -132,7 +141,7 @@ impl<'a> Maker<'a> {
         }
     }
 
-    fn name(&mut self, name: &Key<String>, index: usize, job: Position) -> Option<JobName> {
+    fn name(&mut self, name: &Key<String>, index: u32, job: Position) -> Option<JobName> {
         let path = format!("jobs[{index}]");
         let At { value: name, at } = match name {
             Key::Given(name) => name,
@@ -153,7 +162,7 @@ impl<'a> Maker<'a> {
             self.report.error(*at, format!("{path}.name"), problem);
             return None;
         };
-        if let Some(first) = self.names.insert(name.clone(), *at) {
+        if let Some(first) = self.names.insert(parsed.clone(), *at) {
             let file = self.report.file_of(first).display().to_string();
             let problem = Problem::new(format!("there is another job {}", quoted(name)))
                 .hint(format!("the first is at {file}:{}; rename one", first.line));
@@ -171,6 +180,50 @@ impl<'a> Maker<'a> {
                 self.report.error(draft.at, draft.path.clone(), problem);
             })
             .ok()
+    }
+
+    fn assemble(
+        &mut self,
+        draft: Draft<'_>,
+        checked: Checked,
+        schedule: Schedule,
+        definition: &Definition,
+        text: &str,
+    ) -> Option<Job> {
+        // Checked last because it has a stand-in above.
+        checked.timezone?;
+        let (name, workspace) = (checked.name?, checked.workspace?);
+        let (func_id, kwargs, expect) = (checked.func_id?, checked.template?, checked.expect?);
+        let halves = definition::halves(text);
+        let (shared, policies) = self.alike.policies(halves, || Policies {
+            retry: Arc::new(checked.retry),
+            expect: expect.into(),
+        });
+        Some(Job {
+            name,
+            description: definition.description.clone(),
+            labels: draft.labels,
+            enabled: definition.enabled,
+            workspace,
+            func_id: func_id.into(),
+            kwargs,
+            secret_kwargs: checked.secret_kwargs,
+            return_type: return_type(&draft.raw),
+            schedule,
+            spread: definition.spread(),
+            overlap: definition.overlap(),
+            catchup: definition.catchup(),
+            catchup_window: definition.catchup_window.0,
+            max_catchup: definition.max_catchup(),
+            start_deadline: definition.start_deadline.0,
+            timeout: definition.timeout.0,
+            deadline: definition.deadline.0,
+            idempotent: definition.idempotent,
+            retry: policies.retry,
+            expect: policies.expect,
+            hash: definition::hash(text),
+            definition: shared,
+        })
     }
 
     /// Counts what is to be compiled for a job; `false` once it is too much.
@@ -199,7 +252,7 @@ impl<'a> Maker<'a> {
 /// The values of a job that had to be looked at; those with faults are missing.
 struct Checked {
     name: Option<JobName>,
-    workspace: Option<String>,
+    workspace: Option<WorkspaceName>,
     func_id: Option<String>,
     timezone: Option<String>,
     secret_kwargs: Vec<(String, SecretRef)>,
@@ -229,7 +282,11 @@ fn fill(
             .map(|(key, value)| (key.clone(), value.as_str().into()))
             .collect(),
         enabled: raw.enabled.value().copied().unwrap_or(true),
-        workspace: text(&checked.workspace),
+        workspace: checked
+            .workspace
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
         func_id: text(&checked.func_id),
         kwargs: KwargsText(kwargs),
         secret_kwargs: checked
@@ -272,42 +329,6 @@ fn fill(
             list.0.iter().map(|one| one.value.clone()).collect()
         }),
     }
-}
-
-fn assemble(
-    draft: Draft<'_>,
-    checked: Checked,
-    schedule: Schedule,
-    definition: &Definition,
-    text: String,
-) -> Option<Job> {
-    // Checked last because it has a stand-in above.
-    checked.timezone?;
-    Some(Job {
-        name: checked.name?,
-        description: definition.description.clone(),
-        labels: draft.labels,
-        enabled: definition.enabled,
-        workspace: WorkspaceName(checked.workspace?.into()),
-        func_id: checked.func_id?.into(),
-        kwargs: checked.template?,
-        secret_kwargs: checked.secret_kwargs,
-        return_type: return_type(&draft.raw),
-        schedule,
-        spread: definition.spread(),
-        overlap: definition.overlap(),
-        catchup: definition.catchup(),
-        catchup_window: definition.catchup_window.0,
-        max_catchup: definition.max_catchup(),
-        start_deadline: definition.start_deadline.0,
-        timeout: definition.timeout.0,
-        deadline: definition.deadline.0,
-        idempotent: definition.idempotent,
-        retry: checked.retry,
-        expect: checked.expect?,
-        hash: definition::hash(&text),
-        definition: Arc::from(text),
-    })
 }
 
 fn duration<const MIN: u64, const MAX: u64>(

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+mod alike;
 mod argument;
 mod build;
 mod ca_file;
@@ -60,7 +61,7 @@ pub use url::DatabaseUrl;
 pub use zone::{renew_zone_data, zone_data};
 
 use crate::domain::calendar::COVERED;
-use crate::domain::job::Job;
+use crate::domain::job::{Job, JobName};
 use crate::domain::retention::Retention;
 use crate::domain::workspace::{Workspace, WorkspaceName};
 use build::Budget;
@@ -102,8 +103,8 @@ pub struct Loaded {
     pub sources: Sources,
     /// Where the schedule of each job stands; none of a job of manual starts alone.
     schedules: Vec<Option<Position>>,
-    /// The calendar of funcron's own that each job names, if it does.
-    built_in: Vec<Option<BuiltIn>>,
+    /// The jobs that name a calendar of funcron's own, by their numbers.
+    built_in: Vec<(usize, BuiltIn)>,
 }
 
 impl Loaded {
@@ -127,10 +128,10 @@ impl Loaded {
     /// Warnings of jobs that come, within [`AHEAD`] of `now`, to days that the built-in calendar
     /// they name does not know. Apart from the others for the same reason.
     pub fn uncovered(&self, now: Timestamp) -> Vec<Diagnostic> {
-        let named = self.config.jobs.iter().zip(&self.built_in);
         let mut told = BTreeSet::new();
-        named
-            .filter_map(|(job, built_in)| Some((job, built_in.as_ref()?)))
+        self.built_in
+            .iter()
+            .filter_map(|(number, built_in)| Some((self.config.jobs.get(*number)?, built_in)))
             .filter(|(job, _)| comes_to_uncovered_days(job, now))
             // One in `defaults` is told once.
             .filter(|(_, built_in)| told.insert(built_in.path.clone()))
@@ -178,7 +179,16 @@ fn comes_to_uncovered_days(job: &Job, now: Timestamp) -> bool {
 /// # Errors
 /// Everything that is wrong with them, in one go.
 pub fn load(path: &Path) -> Result<Loaded, ConfigErrors> {
-    let mut loader = Loader::new(path);
+    load_beside(path, &BTreeMap::new())
+}
+
+/// Like [`load`], and a job that is what it was in `running` is that very one: where little has changed,
+/// two configurations take little more room than one. `running` was read with the present zone data.
+///
+/// # Errors
+/// Everything that is wrong with them, in one go.
+pub fn load_beside(path: &Path, running: &RunningJobs) -> Result<Loaded, ConfigErrors> {
+    let mut loader = Loader::new(path, running);
     let text = file::read(
         path,
         Position::default(),
@@ -188,13 +198,30 @@ pub fn load(path: &Path) -> Result<Loaded, ConfigErrors> {
     loader.load(path, text)
 }
 
+/// Reads from a configuration where its ledger is, and nothing behind that: a hundred thousand jobs take
+/// seconds, and a mistake in one of them bears on no ledger.
+///
+/// # Errors
+/// What is wrong up to there.
+pub fn database(path: &Path) -> Result<DatabaseUrl, ConfigErrors> {
+    let (whole, nothing) = (Position::default(), RunningJobs::new());
+    let mut loader = Loader::new(path, &nothing);
+    let text = file::read(path, whole, &mut loader.reading, &mut loader.report);
+    let url = text.and_then(|text| loader.database_alone(path, &text));
+    loader.report.finish()?;
+    Ok(url.unwrap_or_default())
+}
+
 /// Reads a configuration from its text, as if it stood at `path`, from where it may include files.
 ///
 /// # Errors
 /// Everything that is wrong with it, in one go.
 pub fn parse(text: &str, path: &Path) -> Result<Loaded, ConfigErrors> {
-    Loader::new(path).load(path, Some(text.to_owned()))
+    Loader::new(path, &BTreeMap::new()).load(path, Some(text.to_owned()))
 }
+
+/// The jobs of a configuration that is at work.
+pub type RunningJobs = BTreeMap<JobName, Arc<Job>>;
 
 /// Most workspaces.
 const MAX_WORKSPACES: usize = 1000;
@@ -219,7 +246,8 @@ fn retention(key: &Key<raw::Retention>) -> Retention {
     }
 }
 
-struct Loader {
+struct Loader<'r> {
+    running: &'r RunningJobs,
     report: Report,
     budget: Budget,
     reading: Reading,
@@ -227,15 +255,15 @@ struct Loader {
     workspaces: Vec<(At<String>, Key<raw::Workspace>)>,
     calendars: Calendars,
     ca_files: CaFiles,
-    /// With their number in their own file.
-    jobs: Vec<(usize, Box<At<raw::Job>>)>,
+    jobs: Vec<raw::JobPlace>,
 }
 
-impl Loader {
-    fn new(path: &Path) -> Self {
+impl<'r> Loader<'r> {
+    fn new(path: &Path, running: &'r RunningJobs) -> Self {
         let mut report = Report::default();
         report.add_file(path);
         Self {
+            running,
             report,
             budget: Budget::default(),
             reading: Reading::default(),
@@ -283,11 +311,12 @@ impl Loader {
             Err(errors) => return Err(ConfigErrors { sources, ..errors }),
         };
         let mut schedules = Vec::with_capacity(made.len());
-        let mut built_in = Vec::with_capacity(made.len());
-        for made in made {
+        let mut built_in = Vec::new();
+        config.jobs.reserve_exact(made.len());
+        for (number, made) in made.into_iter().enumerate() {
             config.jobs.push(made.job);
             schedules.push(made.schedule_at);
-            built_in.push(made.built_in);
+            built_in.extend(made.built_in.map(|named| (number, *named)));
         }
         Ok(Loaded {
             config,
@@ -370,6 +399,17 @@ impl Loader {
         }
     }
 
+    fn database_alone(&mut self, path: &Path, text: &str) -> Option<DatabaseUrl> {
+        const KEY: &str = "database";
+        let text = file::clean(text, Position::default(), &mut self.report)?;
+        let tree = build::tree_until(KEY, text, &mut self.budget, &mut self.report)?;
+        let mut cx = Context::new(&mut self.report);
+        let mut keys = read::map(tree.root(), &mut cx)?;
+        let (.., value) = keys.find(|(name, ..)| *name == KEY)?;
+        let key = cx.below(KEY, |cx| cx.key(value));
+        Some(self.database(path, &key))
+    }
+
     fn database(&mut self, path: &Path, key: &Key<String>) -> DatabaseUrl {
         let Some(At { value, at }) = key.given() else {
             return DatabaseUrl::default();
@@ -446,22 +486,26 @@ impl Loader {
             .take(MAX_WORKSPACES)
             .map(|(name, _)| (name.value.clone(), name.at))
             .collect();
-        let names: Vec<String> = named.keys().cloned().collect();
-        let raw_jobs = std::mem::take(&mut self.jobs);
-        let all = raw_jobs.len();
+        let names: Vec<WorkspaceName> = named
+            .keys()
+            .map(|name| WorkspaceName(name.as_str().into()))
+            .collect();
+        let places = std::mem::take(&mut self.jobs);
+        let all = places.len();
         let mut maker = jobs::Maker::new(
             &self.trees,
             &names,
             &self.calendars,
             defaults,
+            self.running,
             &mut self.report,
         );
         let mut made = Vec::with_capacity(all);
-        for (index, raw) in raw_jobs {
+        for place in places {
             if maker.is_exhausted() {
                 break;
             }
-            made.extend(maker.make(index, *raw));
+            made.extend(maker.make(place));
         }
         if made.len() == all && !maker.report.has_errors() {
             let used = made.iter().map(|made| &made.job.workspace);

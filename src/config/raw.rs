@@ -8,10 +8,10 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use super::error::Problem;
+use super::error::{Problem, Report};
 use super::read::{At, Context, Key, List, Named, Read, found, section};
 use super::scalar::Scalar;
-use super::tree::{Kind, Node};
+use super::tree::{Kind, Node, NodeId, Tree};
 use super::value::{Instant, OneOrMany, Rate, Real, Size, Span, Subtree, Whole};
 use super::words::{
     CatchupWord, GapWord, NotifyWord, OverlapWord, RepeatWord, ReturnTypeWord, RoleWord,
@@ -350,10 +350,37 @@ impl JsonSchema for Quota {
     }
 }
 
-/// `jobs`: a list, each with its number in it, and read below its name, which tells more. Each lies by
-/// itself, so that it goes when it has been made a job of: there may be a hundred thousand.
+/// `jobs`: a list of places, each read when it is its turn: there may be a hundred thousand, and as it is
+/// written a job takes many times the room of what is made of it.
 #[derive(Clone, Debug)]
-pub(super) struct Jobs(pub(super) Vec<(usize, Box<At<Job>>)>);
+pub(super) struct Jobs(pub(super) Vec<JobPlace>);
+
+/// Where a job is written.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct JobPlace {
+    /// The file's number in the report.
+    file: u16,
+    /// The node in that file's tree.
+    id: NodeId,
+    /// Its number in its own file.
+    pub(super) index: u32,
+}
+
+impl JobPlace {
+    /// Reads the job, below its name, which tells more than its number.
+    pub(super) fn read(self, trees: &[Option<Tree>], report: &mut Report) -> Option<At<Job>> {
+        let tree = trees.get(usize::from(self.file))?.as_ref()?;
+        let node = tree.node(self.id);
+        let segment = match node.get("name").and_then(Scalar::of) {
+            Some(Scalar::Text(name)) => format!("jobs.{name}"),
+            _ => format!("jobs[{}]", self.index),
+        };
+        match Context::new(report).below(&segment, |cx| cx.key(node)) {
+            Key::Given(job) => Some(job),
+            Key::Absent | Key::Bad => None,
+        }
+    }
+}
 
 /// More jobs than one daemon is built for; a hostile file has any number.
 const MAX_JOBS: usize = 100_000;
@@ -376,18 +403,12 @@ impl Read for Jobs {
             cx.error(node, problem.hint("share them out among several daemons"));
             return None;
         }
-        let mut jobs = Vec::with_capacity(count);
-        for (index, item) in node.items().enumerate() {
-            let name = item.get("name").and_then(Scalar::of);
-            let segment = match name {
-                Some(Scalar::Text(name)) => format!(".{name}"),
-                _ => format!("[{index}]"),
-            };
-            if let Key::Given(job) = cx.below(&segment, |cx| cx.key(item)) {
-                jobs.push((index, Box::new(job)));
-            }
-        }
-        Some(Self(jobs))
+        let place = |(index, item): (u32, Node<'_>)| JobPlace {
+            file: item.at().file,
+            id: item.id(),
+            index,
+        };
+        Some(Self((0..).zip(node.items()).map(place).collect()))
     }
 }
 

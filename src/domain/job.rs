@@ -49,7 +49,46 @@ impl fmt::Display for DefinitionHash {
     }
 }
 
-/// A job, ready to be planned and called. Its secrets are references still.
+/// The canonical JSON text of a definition. Cheap to clone.
+///
+/// In two parts, of which jobs that differ in their own matters alone (name, function, arguments) share
+/// the second: of a hundred thousand jobs it is most of the text.
+#[derive(Clone, Debug)]
+pub struct DefinitionText {
+    own: Arc<str>,
+    alike: Arc<str>,
+}
+
+impl DefinitionText {
+    /// The text of which these are the halves.
+    pub fn new(own: &str, alike: Arc<str>) -> Self {
+        Self {
+            own: Arc::from(own),
+            alike,
+        }
+    }
+
+    /// What it may share with others.
+    pub const fn alike(&self) -> &Arc<str> {
+        &self.alike
+    }
+}
+
+impl From<&str> for DefinitionText {
+    fn from(whole: &str) -> Self {
+        Self::new(whole, Arc::default())
+    }
+}
+
+impl fmt::Display for DefinitionText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.own)?;
+        f.write_str(&self.alike)
+    }
+}
+
+/// A job, ready to be planned and called. Its secrets are references still. What many jobs have alike
+/// is shared among those of a configuration: there may be a hundred thousand.
 #[derive(Clone, Debug)]
 pub struct Job {
     /// Its identity.
@@ -91,13 +130,13 @@ pub struct Job {
     /// Whether a call may be repeated whose effect is not known.
     pub idempotent: bool,
     /// When a failed attempt is followed by another.
-    pub retry: RetryPolicy,
+    pub retry: Arc<RetryPolicy>,
     /// What a success must satisfy.
-    pub expect: Vec<Expectation>,
+    pub expect: Arc<[Expectation]>,
     /// The hash of [`Self::definition`].
     pub hash: DefinitionHash,
     /// The canonical JSON text of this definition, secrets as references, defaults filled in.
-    pub definition: Arc<str>,
+    pub definition: DefinitionText,
 }
 
 impl Job {

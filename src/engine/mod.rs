@@ -215,6 +215,11 @@ impl Engine {
         }
     }
 
+    /// What is loaded.
+    pub fn jobs(&self) -> &JobSet {
+        &self.jobs
+    }
+
     /// Waits until a call has ended or `wake` has come.
     pub async fn idle(&mut self, wake: Option<Timestamp>) {
         let clock = self.clock.clone();
@@ -269,7 +274,8 @@ impl Engine {
         if let Some(job) = self.old_definitions.get(hash) {
             return Ok(Some(job.clone()));
         }
-        let Some(text) = self.ledger.reader().definition(hash).await? else {
+        let mut texts = self.ledger.reader().definitions(&[hash]).await?;
+        let Some(text) = texts.remove(hash) else {
             return Ok(None);
         };
         match crate::config::definition::read(&text) {

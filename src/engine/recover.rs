@@ -1,7 +1,7 @@
 //! A start: what survived, what died in flight, what nobody was there for. A restart is the ordinary
 //! path; there is no other way to make an engine.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,15 +17,14 @@ use super::plan::{gap, split};
 use super::run::Run;
 use super::timetable::Timetable;
 use super::upkeep::Upkeep;
-use super::versions::{self, Change};
+use super::versions::{self, Change, Compared};
 use super::{Calls, ClockDoubt, Engine, EngineError, JobSet, RunIds};
 use crate::clock::Clock;
-use crate::config::definition;
 use crate::domain::job::{Job, JobName};
 use crate::domain::quota::HOLD;
 use crate::domain::run::Reason;
 use crate::guance::Client;
-use crate::store::{Event, Gap, GapCause, Ledger, LoadedVersion, Plan, StoreError, UnfinishedRun};
+use crate::store::{Event, Gap, GapCause, Ledger, Plan, StoreError, UnfinishedRun};
 
 impl Engine {
     /// Makes an engine from a ledger and a configuration: closes what the last daemon left open,
@@ -173,12 +172,9 @@ impl Engine {
     async fn take_up_plan(&mut self, now: Timestamp) -> Result<(), StoreError> {
         let reader = self.ledger.reader();
         let cursor = reader.planned_through().await?.unwrap_or(now);
-        let loaded = reader.loaded_versions().await?;
         self.gaps = reader.gaps().await?.into();
         self.pauses = Pauses::new(reader.pauses(self.oldest_unplanned(cursor)).await?);
         self.backfills = reader.open_backfills().await?;
-        let parse = |version: &LoadedVersion| definition::read(&version.definition).ok();
-        let changes = versions::changes(&loaded, &self.jobs, parse);
         // A wall clock set back since the last daemon: its instants are planned already.
         if cursor > now {
             tracing::warn!(planned_through = %cursor, %now, "{}", ClockDoubt::Behind.explain());
@@ -187,7 +183,10 @@ impl Engine {
             self.upkeep.put_off(self.clock.monotonic());
         }
         let now = now.max(cursor);
-        let (opened, joined) = self.open_past(&loaded, &changes, cursor, now, &parse);
+        let mut past = (Vec::new(), Vec::new());
+        let seen = |version: Compared<'_>| self.open_past(version, (cursor, now), &mut past);
+        let changes = versions::changes(self.ledger.reader(), &self.jobs, seen).await?;
+        let (opened, joined) = past;
         let closed = versions::closed_gaps(&self.gaps, &changes);
         let rows = changes
             .iter()
@@ -219,54 +218,44 @@ impl Engine {
         Ok(())
     }
 
-    /// The spans between the cursor and now that hold ticks, and those of the last start that they
-    /// go on from and take in: nothing fired in between, so it is one outage, of which `catchup`
+    /// Opens the span between the cursor and now, if it holds ticks, and joins to it one of the last
+    /// start that it goes on from and takes in: nothing fired in between, so it is one outage, of which `catchup`
     /// lets run what it would of one. Else a daemon that dies while it starts would catch up anew
     /// with each try.
     fn open_past(
         &self,
-        loaded: &[LoadedVersion],
-        changes: &std::collections::BTreeMap<JobName, Change>,
-        cursor: Timestamp,
-        now: Timestamp,
-        parse: &impl Fn(&LoadedVersion) -> Option<crate::domain::job::Job>,
-    ) -> (Vec<Gap>, Vec<Gap>) {
-        let mut opened = Vec::new();
-        let mut joined = Vec::new();
-        for version in loaded {
-            let from = cursor.max(version.from);
-            let superseded = versions::closes_the_past_of(changes, &version.job);
-            let job = match (superseded, self.jobs.jobs.get(&version.job)) {
-                (false, Some(job)) => job.clone(),
-                _ => match parse(version) {
-                    Some(job) => Arc::new(job),
-                    None => continue,
-                },
-            };
-            let has_ticks = job.enabled
-                && job
-                    .schedule
-                    .next_after(from)
-                    .is_some_and(|tick| tick.at <= now);
-            if has_ticks {
-                let mut whole = Gap {
-                    definition_hash: if superseded {
-                        version.definition_hash.clone()
-                    } else {
-                        job.hash.clone()
-                    },
-                    superseded,
-                    ..gap(&job, from, now, GapCause::DaemonDown)
-                };
-                if let Some(before) = self.gaps.iter().find(|gap| is_continued(&job, gap, &whole)) {
-                    whole.from = before.from;
-                    joined.push(before.clone());
-                }
-                opened.extend(split(&job, whole));
-            }
+        Compared {
+            version,
+            is_closed,
+            job,
+        }: Compared<'_>,
+        (cursor, now): (Timestamp, Timestamp),
+        (opened, joined): &mut (Vec<Gap>, Vec<Gap>),
+    ) {
+        let mut whole = Gap {
+            definition_hash: if is_closed {
+                version.definition_hash.clone()
+            } else {
+                job.hash.clone()
+            },
+            superseded: is_closed,
+            ..gap(job, cursor.max(version.from), now, GapCause::DaemonDown)
+        };
+        if !has_ticks(job, &whole) {
+            return;
         }
-        (opened, joined)
+        if let Some(before) = self.gaps.iter().find(|gap| is_continued(job, gap, &whole)) {
+            whole.from = before.from;
+            joined.push(before.clone());
+        }
+        opened.extend(split(job, whole));
     }
+}
+
+/// Whether any tick of the job lies in the span.
+fn has_ticks(job: &Job, span: &Gap) -> bool {
+    let first = || job.schedule.next_after(span.from);
+    job.enabled && first().is_some_and(|tick| tick.at <= span.until)
 }
 
 /// Whether the job's span goes on from this one, with no tick between the two, and is planned like it.
@@ -298,10 +287,8 @@ fn as_given(job: &Arc<Job>, row: &UnfinishedRun) -> Result<Arc<Job>, String> {
 }
 
 /// How many jobs changed in which way.
-fn count(
-    changes: &std::collections::BTreeMap<JobName, Change>,
-) -> std::collections::BTreeMap<&'static str, usize> {
-    let mut counts = std::collections::BTreeMap::new();
+fn count(changes: &BTreeMap<JobName, Change>) -> BTreeMap<&'static str, usize> {
+    let mut counts = BTreeMap::new();
     for change in changes.values() {
         *counts.entry(change.as_str()).or_default() += 1;
     }

@@ -8,10 +8,9 @@ use jiff::Timestamp;
 use super::timetable::Timetable;
 use super::versions::{self, Change};
 use super::{Engine, EngineError, JobSet};
-use crate::config::definition;
 use crate::domain::attempt::head;
 use crate::domain::job::JobName;
-use crate::store::{Event, LoadedVersion, Plan, StoreError};
+use crate::store::{Event, Plan, StoreError};
 
 /// How much of a refusal is kept with its event: the log has all of it.
 const FAULTS_KEPT: usize = 5;
@@ -128,9 +127,7 @@ impl Engine {
         now: Timestamp,
         by: By<'_>,
     ) -> Result<Difference, StoreError> {
-        let loaded = self.ledger.reader().loaded_versions().await?;
-        let parse = |version: &LoadedVersion| definition::read(&version.definition).ok();
-        let changes = versions::changes(&loaded, next, parse);
+        let changes = versions::changes(self.ledger.reader(), next, |_| {}).await?;
         let rows = changes
             .iter()
             .map(|(name, change)| versions::row(name, *change, next, now, now));
@@ -147,13 +144,9 @@ impl Engine {
         self.ledger.plan(plan).await?;
         self.planned_through = now;
         self.close_gaps(&changes);
-        // Those of earlier reloads that are still needed can be read from the ledger.
+        // Those that are still needed can be read from the ledger. Kept, they would be a second
+        // configuration where every job has changed.
         self.old_definitions.clear();
-        for (name, job) in &self.jobs.jobs {
-            if changes.contains_key(name) {
-                self.old_definitions.insert(job.hash.clone(), job.clone());
-            }
-        }
         Ok(Difference { changes: words })
     }
 }

@@ -16,8 +16,14 @@ pub(super) struct Timetable {
 
 impl Timetable {
     /// The next ticks strictly after `after`.
-    pub(super) fn new<'j>(jobs: impl Iterator<Item = &'j Arc<Job>>, after: Timestamp) -> Self {
-        let mut timetable = Self::default();
+    pub(super) fn new<'j>(
+        jobs: impl ExactSizeIterator<Item = &'j Arc<Job>>,
+        after: Timestamp,
+    ) -> Self {
+        // Grown by doubling, it would leave its smaller selves behind in memory.
+        let mut timetable = Self {
+            heap: BinaryHeap::with_capacity(jobs.len()),
+        };
         for job in jobs {
             timetable.schedule(job, after);
         }

@@ -163,7 +163,7 @@ pub struct Call {
     /// What is sent, and with which key.
     pub request: Request,
     /// What a success must satisfy.
-    pub expect: Vec<Expectation>,
+    pub expect: Arc<[Expectation]>,
     /// One deadline over connection, head and body.
     pub timeout: Duration,
 }

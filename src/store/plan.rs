@@ -132,9 +132,7 @@ pub(super) async fn write(
     } else {
         absent(connection, plan.runs.iter().map(|run| run.id)).await?
     };
-    for change in &plan.versions {
-        versions::change(connection, change).await?;
-    }
+    versions::change(connection, &plan.versions).await?;
     for gap in &plan.opened {
         open_gap(connection, gap).await?;
     }

@@ -1,7 +1,7 @@
 //! The read-only side of a ledger: for the engine's start, and for every command that only looks.
 
+use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -112,16 +112,24 @@ impl Reader {
         gaps.map_err(|error| StoreError::from_sqlx("reading the unplanned spans", error))
     }
 
-    /// What the ledger believes to be loaded.
-    pub async fn loaded_versions(&self) -> Result<Vec<LoadedVersion>, StoreError> {
-        let versions = resume::versions(&self.pool).await;
+    /// What the ledger believes to be loaded, by name: of the names behind `after`, `limit` at most.
+    pub async fn loaded_versions(
+        &self,
+        after: Option<&JobName>,
+        limit: u32,
+    ) -> Result<Vec<LoadedVersion>, StoreError> {
+        let versions = resume::versions(&self.pool, after, limit).await;
         versions.map_err(|error| StoreError::from_sqlx("reading the loaded definitions", error))
     }
 
-    /// A definition's canonical text.
-    pub async fn definition(&self, hash: &DefinitionHash) -> Result<Option<Arc<str>>, StoreError> {
-        let text = resume::definition(&self.pool, hash).await;
-        text.map_err(|error| StoreError::from_sqlx("reading a definition", error))
+    /// The canonical texts of definitions, by their hashes; those that the ledger does not have are
+    /// left out.
+    pub async fn definitions(
+        &self,
+        hashes: &[&DefinitionHash],
+    ) -> Result<HashMap<DefinitionHash, String>, StoreError> {
+        let texts = resume::definitions(&self.pool, hashes).await;
+        texts.map_err(|error| StoreError::from_sqlx("reading definitions", error))
     }
 
     /// The planner's cursor; `None` before the first planning.

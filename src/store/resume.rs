@@ -1,11 +1,13 @@
 //! What a starting engine reads: nothing that decides a send lives in memory alone.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::TryStreamExt;
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqlitePool};
+use sqlx::{QueryBuilder, Row, Sqlite, SqlitePool};
 use uuid::Uuid;
 
 use super::finish::duration_us;
@@ -200,10 +202,18 @@ pub(super) async fn gaps(pool: &SqlitePool) -> Result<Vec<Gap>, sqlx::Error> {
         .collect()
 }
 
-pub(super) async fn versions(pool: &SqlitePool) -> Result<Vec<LoadedVersion>, sqlx::Error> {
+pub(super) async fn versions(
+    pool: &SqlitePool,
+    after: Option<&JobName>,
+    limit: u32,
+) -> Result<Vec<LoadedVersion>, sqlx::Error> {
     sqlx::query(
-        "SELECT job, definition_hash, definition, zone_data, from_us FROM job_versions WHERE until_us IS NULL ORDER BY job",
+        "SELECT job, definition_hash, zone_data, from_us FROM job_versions \
+         WHERE until_us IS NULL AND job > $1 ORDER BY job LIMIT $2",
     )
+    // Every name is behind the empty one.
+    .bind(after.map_or("", JobName::as_str).to_owned())
+    .bind(limit)
     .fetch_all(pool)
     .await?
     .iter()
@@ -211,17 +221,28 @@ pub(super) async fn versions(pool: &SqlitePool) -> Result<Vec<LoadedVersion>, sq
     .collect()
 }
 
-pub(super) async fn definition(
+pub(super) async fn definitions(
     pool: &SqlitePool,
-    hash: &DefinitionHash,
-) -> Result<Option<Arc<str>>, sqlx::Error> {
-    let text: Option<String> = sqlx::query_scalar(
-        "SELECT definition FROM job_versions WHERE definition_hash = $1 LIMIT 1",
-    )
-    .bind(hash.0.to_string())
-    .fetch_optional(pool)
-    .await?;
-    Ok(text.map(Arc::from))
+    hashes: &[&DefinitionHash],
+) -> Result<HashMap<DefinitionHash, String>, sqlx::Error> {
+    let mut query = QueryBuilder::<Sqlite>::new(
+        "SELECT definition_hash, definition FROM job_versions WHERE definition_hash IN (",
+    );
+    let mut listed = query.separated(", ");
+    for hash in hashes {
+        listed.push_bind(hash.0.to_string());
+    }
+    query.push(")");
+    let found = |row: SqliteRow| {
+        let hash = DefinitionHash(Arc::from(row.try_get::<&str, _>("definition_hash")?));
+        Ok((hash, row.try_get("definition")?))
+    };
+    query
+        .build()
+        .fetch(pool)
+        .and_then(|row| std::future::ready(found(row)))
+        .try_collect()
+        .await
 }
 
 pub(super) async fn planned_through(pool: &SqlitePool) -> Result<Option<Timestamp>, sqlx::Error> {

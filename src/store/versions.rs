@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use crate::domain::job::{DefinitionHash, JobName};
+use super::rows::{Bound, Part, RowsStatement};
+use crate::domain::job::{DefinitionHash, DefinitionText, JobName};
 
 /// A definition whose interval is open: what the ledger believes to be loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,8 +16,6 @@ pub struct LoadedVersion {
     pub job: JobName,
     /// Which.
     pub definition_hash: DefinitionHash,
-    /// Its canonical text.
-    pub definition: Arc<str>,
     /// The release of the zone data that its ticks were computed with.
     pub zone_data: String,
     /// Its interval's beginning, exclusive.
@@ -29,7 +28,7 @@ pub struct VersionChange {
     /// The job.
     pub job: JobName,
     /// What is loaded from now on; `None`: the job is removed.
-    pub loaded: Option<(DefinitionHash, Arc<str>)>,
+    pub loaded: Option<(DefinitionHash, DefinitionText)>,
     /// The release of the zone data that rules from now on.
     pub zone_data: String,
     /// The end of the old interval and the beginning of the new one.
@@ -49,45 +48,95 @@ pub struct Event {
     pub detail: String,
 }
 
-/// Ends the open interval of the job and begins the next, if there is one.
+/// Ends the open interval of each loaded job and begins the next.
+static LOAD: RowsStatement<3> = RowsStatement::new([
+    END,
+    Part {
+        head: "INSERT INTO jobs (name, definition_hash, loaded) VALUES ",
+        columns: 3,
+        tail: " ON CONFLICT (name) DO UPDATE SET definition_hash = excluded.definition_hash, loaded = excluded.loaded",
+    },
+    Part {
+        head: "INSERT INTO job_versions (job, definition_hash, definition, zone_data, from_us) VALUES ",
+        columns: 5,
+        tail: "",
+    },
+]);
+
+/// Ends the open interval of each removed job.
+static REMOVE: RowsStatement<2> = RowsStatement::new([
+    END,
+    Part {
+        head: "UPDATE jobs SET loaded = 0 WHERE name IN (VALUES ",
+        columns: 1,
+        tail: ")",
+    },
+]);
+
+const END: Part = Part {
+    head: "WITH v (job, at) AS (VALUES ",
+    columns: 2,
+    tail: ") UPDATE job_versions SET until_us = max(from_us, v.at) \
+           FROM v WHERE job_versions.job = v.job AND job_versions.until_us IS NULL",
+};
+
+/// A change that has a definition.
+type Load<'p> = (&'p VersionChange, &'p DefinitionHash, &'p DefinitionText);
+
+/// Ends the open intervals of the jobs and begins their next ones, where they have one. No job is named
+/// twice.
 pub(super) async fn change(
     connection: &mut SqliteConnection,
-    change: &VersionChange,
+    changes: &[VersionChange],
 ) -> Result<(), sqlx::Error> {
-    let at = change.at.as_microsecond();
-    sqlx::query(
-        "UPDATE job_versions SET until_us = max(from_us, $2) WHERE job = $1 AND until_us IS NULL",
+    let loaded: Vec<Load<'_>> = changes
+        .iter()
+        .filter_map(|change| {
+            let (hash, definition) = change.loaded.as_ref()?;
+            Some((change, hash, definition))
+        })
+        .collect();
+    LOAD.execute(
+        connection,
+        &loaded,
+        [
+            &|query, (change, ..): &Load<'_>| bind_end(query, change),
+            &|query, (change, hash, _): &Load<'_>| {
+                query
+                    .bind(change.job.as_str().to_owned())
+                    .bind(hash.0.to_string())
+                    .bind(true)
+            },
+            &|query, (change, hash, definition): &Load<'_>| {
+                query
+                    .bind(change.job.as_str().to_owned())
+                    .bind(hash.0.to_string())
+                    .bind(definition.to_string())
+                    .bind(change.zone_data.clone())
+                    .bind(change.at.as_microsecond())
+            },
+        ],
     )
-    .bind(change.job.as_str())
-    .bind(at)
-    .execute(&mut *connection)
     .await?;
-    let Some((hash, definition)) = &change.loaded else {
-        sqlx::query("UPDATE jobs SET loaded = 0 WHERE name = $1")
-            .bind(change.job.as_str())
-            .execute(connection)
-            .await?;
-        return Ok(());
-    };
-    sqlx::query(
-        "INSERT INTO jobs (name, definition_hash, loaded) VALUES ($1, $2, 1) \
-         ON CONFLICT (name) DO UPDATE SET definition_hash = excluded.definition_hash, loaded = 1",
-    )
-    .bind(change.job.as_str())
-    .bind(hash.0.to_string())
-    .execute(&mut *connection)
-    .await?;
-    sqlx::query(
-        "INSERT INTO job_versions (job, definition_hash, definition, zone_data, from_us) VALUES ($1, $2, $3, $4, $5)",
-    )
-    .bind(change.job.as_str())
-    .bind(hash.0.to_string())
-    .bind(definition.to_string())
-    .bind(change.zone_data.as_str())
-    .bind(at)
-    .execute(connection)
-    .await?;
+    let is_removed = |change: &&VersionChange| change.loaded.is_none();
+    let removed: Vec<&VersionChange> = changes.iter().filter(is_removed).collect();
+    REMOVE
+        .execute(
+            connection,
+            &removed,
+            [
+                &|query, change: &&VersionChange| bind_end(query, change),
+                &|query, change: &&VersionChange| query.bind(change.job.as_str().to_owned()),
+            ],
+        )
+        .await?;
     Ok(())
+}
+
+fn bind_end<'q>(query: Bound<'q>, change: &VersionChange) -> Bound<'q> {
+    query
+        .bind(change.job.as_str().to_owned())
+        .bind(change.at.as_microsecond())
 }
 
 /// Appends an event.
@@ -110,7 +159,6 @@ pub(super) fn loaded_version(row: &SqliteRow) -> Result<LoadedVersion, sqlx::Err
     Ok(LoadedVersion {
         job: super::resume::job_name(row, "job")?,
         definition_hash: DefinitionHash(Arc::from(row.try_get::<&str, _>("definition_hash")?)),
-        definition: Arc::from(row.try_get::<&str, _>("definition")?),
         zone_data: row.try_get("zone_data")?,
         from: super::resume::timestamp(row, "from_us")?,
     })

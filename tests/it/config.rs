@@ -18,6 +18,7 @@ mod meanings;
 mod policies;
 mod schema;
 mod secrets;
+mod shared;
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/config")

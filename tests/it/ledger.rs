@@ -425,7 +425,7 @@ async fn definitions_have_their_intervals() {
     let (ledger, _held) = place.open().await;
     let change = |loaded: Option<&str>, second: i64| VersionChange {
         job: JobName::parse("a").unwrap(),
-        loaded: loaded.map(|hash| (DefinitionHash(Arc::from(hash)), Arc::from("{}"))),
+        loaded: loaded.map(|hash| (DefinitionHash(Arc::from(hash)), "{}".into())),
         zone_data: "2026a".into(),
         at: at(second),
     };
@@ -436,7 +436,8 @@ async fn definitions_have_their_intervals() {
         };
         ledger.plan(plan).await.unwrap();
     }
-    assert_eq!(ledger.reader().loaded_versions().await.unwrap(), []);
+    let loaded = ledger.reader().loaded_versions(None, 9).await.unwrap();
+    assert_eq!(loaded, []);
     let closed = "SELECT count(*) FROM job_versions WHERE until_us - from_us = 1000000";
     assert_eq!(count(&place, closed).await, 2);
     assert_eq!(

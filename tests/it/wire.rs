@@ -86,7 +86,7 @@ fn call(timeout: Duration) -> Call {
     Call {
         workspace: name(),
         request: request(vec![("n".to_owned(), Json::Int(1))]),
-        expect: Vec::new(),
+        expect: Default::default(),
         timeout,
     }
 }
@@ -507,7 +507,7 @@ async fn expectations_see_the_reply() {
         ("result.size > 3", Outcome::ResultInvalid),
     ] {
         let call = Call {
-            expect: vec![Expectation::parse(source).unwrap()],
+            expect: [Expectation::parse(source).unwrap()].into(),
             ..call(LONG)
         };
         let record = client.call(call).await;
@@ -520,7 +520,7 @@ async fn expectations_do_not_look_at_a_reply_that_would_not_fit() {
     let zeros = format!(r#"{{"code":200,"content":[{}0]}}"#, "0,".repeat(300_000));
     let server = RawServer::replying(reply("200 OK", "", zeros.as_bytes())).await;
     let call = Call {
-        expect: vec![Expectation::parse("content[0] == 0").unwrap()],
+        expect: [Expectation::parse("content[0] == 0").unwrap()].into(),
         ..call(LONG)
     };
     let record = client(&server.url()).call(call).await;

@@ -300,6 +300,11 @@ impl Schedule {
         &self.0.days
     }
 
+    /// Whether the two are one in memory.
+    pub fn is_shared_with(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Whether an `H` in it makes it depend on the job's name.
     pub fn is_by_name(&self) -> bool {
         let items = |text: &str| {

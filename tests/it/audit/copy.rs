@@ -62,7 +62,7 @@ impl Copy {
     pub(super) fn had_been(&self, house: &House, job: &str) {
         let jobs = house.jobset_of(&[job.to_owned()]);
         let (name, job) = jobs.jobs.first_key_value().unwrap();
-        let text = job.definition.replace('\'', "''");
+        let text = job.definition.to_string().replace('\'', "''");
         let hash = &job.hash;
         self.execute(&format!(
             "UPDATE job_versions SET definition = '{text}', definition_hash = '{hash}' WHERE job = '{name}';

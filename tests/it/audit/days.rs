@@ -50,7 +50,7 @@ fn planned(job: &Job, after: i64, through: i64) -> Vec<Due> {
 }
 
 fn audited(job: &Job, after: i64, through: i64) -> Vec<Due> {
-    let definition = Definition::read(&job.definition).unwrap();
+    let definition = Definition::read(&job.definition.to_string()).unwrap();
     ticks(&definition, after, through)
         .map(|tick| {
             let kind = match tick.kind {
@@ -141,9 +141,13 @@ async fn three_days(keys: &str) -> Ledger {
     ));
     let mut ledger = Ledger::empty().await;
     let (from, until) = ("2026-05-11T00:00:00Z", "2026-05-14T00:00:00Z");
-    ledger.job("report", &job.definition, from, until).await;
+    ledger
+        .job("report", &job.definition.to_string(), from, until)
+        .await;
     for (number, (at, kind, due)) in (1..).zip(planned(&job, us(from), us(until))) {
-        ledger.run(number, "report", &job.definition, at).await;
+        ledger
+            .run(number, "report", &job.definition.to_string(), at)
+            .await;
         ledger.set(number, &format!("due_us = {due}")).await;
         if kind == "excluded" {
             ledger
@@ -206,6 +210,7 @@ async fn a_definition_whose_days_cannot_be_read_is_named() {
     let job = job("name: report, schedule: '0 12 * * *', except: [company]");
     let text = job
         .definition
+        .to_string()
         .replace(r#""calendars":{"company""#, r#""calendars":{"other""#);
     ledger.job("report", &text, "00:00", "01:00").await;
     let found = findings(&ledger.audit().await);

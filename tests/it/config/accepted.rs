@@ -17,7 +17,7 @@ fn only(result: Result<Loaded, ConfigErrors>) -> Job {
 }
 
 fn kwargs(job: &Job) -> String {
-    let definition: serde_json::Value = serde_json::from_str(&job.definition).unwrap();
+    let definition: serde_json::Value = serde_json::from_str(&job.definition.to_string()).unwrap();
     definition["kwargs"].to_string()
 }
 
@@ -66,7 +66,7 @@ fn what_is_left_out_has_the_contracts_defaults() {
     assert_eq!(workspace.max_reply, 8 << 20);
     assert!(!workspace.insecure);
     assert_eq!(
-        &*config.jobs[0].definition,
+        config.jobs[0].definition.to_string(),
         concat!(
             r#"{"name":"a","labels":{},"enabled":true,"workspace":"prod","func_id":"a__b.c","#,
             r#""kwargs":{},"secret_kwargs":{},"schedule":["@daily"],"timezone":"UTC","#,
@@ -111,7 +111,7 @@ jobs:
 "#,
     ));
     assert_eq!(
-        &*job.definition,
+        job.definition.to_string(),
         concat!(
             r#"{"name":"full","description":"everything","labels":{"a":"b","team":"sre"},"#,
             r#""enabled":false,"workspace":"prod","func_id":"a__b.c","#,
@@ -127,9 +127,9 @@ jobs:
             r#""into_next_tick":true},"expect":["result.count > 0"]}"#
         )
     );
-    assert_eq!(job.hash, definition::hash(&job.definition));
+    assert_eq!(job.hash, definition::hash(&job.definition.to_string()));
     assert_eq!(job.hash.0.len(), 64);
-    let planned = definition::read(&job.definition).unwrap();
+    let planned = definition::read(&job.definition.to_string()).unwrap();
     assert!(!planned.enabled);
     assert_eq!(planned.catchup, Catchup::None);
     assert_eq!(planned.catchup_window, Duration::from_secs(5400));
@@ -143,11 +143,14 @@ jobs:
 #[test]
 fn a_definition_with_a_key_this_version_does_not_know_is_not_planned_by() {
     let job = only(jobs("  - { name: a, func_id: a__b.c, schedule: '@daily' }"));
-    let newer = job.definition.replacen('{', r#"{"weather":["fine"],"#, 1);
+    let newer = job
+        .definition
+        .to_string()
+        .replacen('{', r#"{"weather":["fine"],"#, 1);
     let refused = definition::read(&newer).unwrap_err().to_string();
     assert!(refused.contains("newer funcron"), "{refused}");
     assert!(definition::read("").is_err());
-    assert!(definition::read(&job.definition.replace("1h", "1 hour")).is_err());
+    assert!(definition::read(&job.definition.to_string().replace("1h", "1 hour")).is_err());
 }
 
 #[test]
@@ -176,7 +179,7 @@ jobs:
     expect: ["result.b"]
 "#,
     ));
-    let definition: serde_json::Value = serde_json::from_str(&job.definition).unwrap();
+    let definition: serde_json::Value = serde_json::from_str(&job.definition.to_string()).unwrap();
     assert_eq!(kwargs(&job), r#"{"uuid":"u","data":{"c":3},"more":true}"#);
     assert_eq!(
         definition["labels"].to_string(),
@@ -215,7 +218,7 @@ fn a_snippet_of_the_api_document_pastes_in() {
     return_type: raw
 "#,
     ));
-    assert_eq!(pasted.definition, ours.definition);
+    assert_eq!(pasted.definition.to_string(), ours.definition.to_string());
 }
 
 #[test]
@@ -226,6 +229,7 @@ fn retried_outcomes_follow_on_not_on_and_idempotent() {
         )))
         .retry
         .on
+        .clone()
     };
     use Outcome::*;
     assert_eq!(on("enabled: true"), [Throttled, NetworkError]);
@@ -289,7 +293,7 @@ fn a_byte_order_mark_and_line_ends_of_windows_are_no_matter() {
     let text = format!("{HEAD}jobs:\n  - name: a\n    func_id: a__b.c\n    schedule: '@daily'\n");
     let plain = only(parse(&text));
     let windows = only(parse(&format!("\u{feff}{}", text.replace('\n', "\r\n"))));
-    assert_eq!(plain.definition, windows.definition);
+    assert_eq!(plain.definition.to_string(), windows.definition.to_string());
 }
 
 #[test]

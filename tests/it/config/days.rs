@@ -30,7 +30,7 @@ fn only(loaded: &Loaded) -> &Job {
 }
 
 fn definition_of(loaded: &Loaded) -> serde_json::Value {
-    serde_json::from_str(&only(loaded).definition).unwrap()
+    serde_json::from_str(&only(loaded).definition.to_string()).unwrap()
 }
 
 /// The days of May 2026, in UTC, on which the job runs.
@@ -96,7 +96,7 @@ fn a_stored_definition_has_the_days_without_the_calendars_file() {
         "only_on: [workdays-cn, company], except: ['2026-05-06'], spread: 90s",
     ));
     let job = only(&loaded);
-    let read = definition::read(&job.definition).unwrap();
+    let read = definition::read(&job.definition.to_string()).unwrap();
     assert_eq!(read.schedule.days(), job.schedule.days());
     assert_eq!(read.spread, job.spread);
     let days = days_of_may(job);
@@ -112,6 +112,7 @@ fn a_stored_definition_that_names_a_calendar_it_does_not_carry_is_not_planned_by
     let loaded = accept(with_company("except: [company]"));
     let text = only(&loaded)
         .definition
+        .to_string()
         .replace(r#""calendars":{"company":"#, r#""calendars":{"other":"#);
     let refused = definition::read(&text).unwrap_err().to_string();
     assert!(refused.contains("except"), "{refused}");

@@ -16,6 +16,7 @@ mod panics;
 mod prune;
 mod quota;
 mod reload;
+mod reload_many;
 mod reload_whole;
 mod retries;
 mod rewind;

@@ -114,7 +114,7 @@ fn judged(status: u16, body: &str) -> CallRecord {
     let call = Call {
         workspace: WorkspaceName("prod".into()),
         request: request(),
-        expect: vec![EXPECT.clone()],
+        expect: [EXPECT.clone()].into(),
         timeout: Duration::from_secs(60),
     };
     // A clock that stands and a script: nothing is waited for.

@@ -195,7 +195,7 @@ impl Past {
         let name = JobName::parse(job).unwrap();
         let change = VersionChange {
             job: name,
-            loaded: Some((hash.clone(), Arc::from(definition))),
+            loaded: Some((hash.clone(), definition.into())),
             zone_data: "2026b".into(),
             at: at(from),
         };
