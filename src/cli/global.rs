@@ -77,22 +77,17 @@ impl Global {
     }
 
     /// The ledger's file: the flag's, `$FUNCRON_DATABASE`, the configuration's, the default. The
-    /// configuration is read only where neither of the first two is given.
+    /// configuration is read only where neither of the first two is given, and as far as it names it.
     pub(super) fn ledger(&self) -> Result<PathBuf, Failure> {
         let environment = Environment::process();
         let is_named = self.database.is_some() || environment.get("FUNCRON_DATABASE").is_some();
         let file = match (is_named, environment.find_config(self.config.as_deref())) {
             // No configuration anywhere: the packaged service's ledger is still worth a look.
             (true, _) | (false, Err(_)) => None,
-            (false, Ok(path)) => Some(
-                config::load(&path)
-                    .map_err(|errors| {
-                        Failure::new(Exit::Usage, errors.to_string())
-                            .hint("--database reads a ledger without its configuration")
-                    })?
-                    .config
-                    .database,
-            ),
+            (false, Ok(path)) => Some(config::database(&path).map_err(|errors| {
+                Failure::new(Exit::Usage, errors.to_string())
+                    .hint("--database reads a ledger without its configuration")
+            })?),
         };
         self.ledger_of(file.as_ref())
     }

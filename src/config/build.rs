@@ -83,12 +83,12 @@ struct Open {
 /// Most signs that the parser may read for one event. Until a bracket is closed it may turn out to
 /// be a key, so the parser holds all tokens in it, at up to 400 bytes of memory a sign: 32 MiB of
 /// `{a:,` are 8 GiB. What is written in blocks never comes near.
-const MAX_LOOKAHEAD: u32 = 300_000;
+pub(super) const MAX_LOOKAHEAD: u32 = 300_000;
 
 /// The text, which ends early once the parser has read too much of it for one event.
-struct Metered<'t> {
-    chars: Chars<'t>,
-    left: &'t Cell<u32>,
+pub(super) struct Metered<'t> {
+    pub(super) chars: Chars<'t>,
+    pub(super) left: &'t Cell<u32>,
 }
 
 impl Iterator for Metered<'_> {
