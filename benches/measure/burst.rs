@@ -52,7 +52,7 @@ pub(crate) async fn measure(runs: usize) {
 }
 
 async fn round(runs: usize) -> Round {
-    let remote = Remote::start(Duration::ZERO);
+    let remote = Remote::start(Duration::ZERO, 0);
     let per_second = |took: Duration| runs as f64 / took.as_secs_f64();
     let posts = per_second(posts::measure(&remote.url(), runs).await);
     let folder = daemon::folder("burst");

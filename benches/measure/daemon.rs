@@ -51,6 +51,18 @@ pub(crate) fn configure(
     std::fs::write(folder.join("jobs.yaml"), text).unwrap();
 }
 
+/// Has everything be kept for so long.
+pub(crate) fn retain(folder: &Path, long: &str) {
+    let file = folder.join("jobs.yaml");
+    let mut text = std::fs::read_to_string(&file).unwrap();
+    writeln!(
+        text,
+        "retention: {{ runs: {long}, failures: {long}, bodies: {long}, max_size: 1024GiB }}"
+    )
+    .unwrap();
+    std::fs::write(file, text).unwrap();
+}
+
 /// The schedule whose only tick is this second.
 pub(crate) fn at(instant: Timestamp) -> String {
     instant.strftime("%-S %-M %-H %-d %-m * %Y").to_string()
@@ -168,6 +180,14 @@ impl Ledger {
 
     /// The one number that a query answers with.
     pub(crate) async fn number(&mut self, sql: &str) -> i64 {
+        sqlx::query_scalar(AssertSqlSafe(sql.to_owned()))
+            .fetch_one(&mut self.0)
+            .await
+            .unwrap()
+    }
+
+    /// The one text that a query answers with.
+    pub(crate) async fn text(&mut self, sql: &str) -> String {
         sqlx::query_scalar(AssertSqlSafe(sql.to_owned()))
             .fetch_one(&mut self.0)
             .await

@@ -11,7 +11,7 @@ const WATCHED: Duration = Duration::from_secs(20);
 /// Prints what `jobs` scheduled jobs cost: to start with an empty ledger, to start again, to reload,
 /// and to wait.
 pub(crate) async fn measure(jobs: usize) {
-    let remote = Remote::start(Duration::ZERO);
+    let remote = Remote::start(Duration::ZERO, 0);
     let folder = daemon::folder("idle");
     daemon::configure(&folder, &remote.origin, jobs, "0 0 1 1 *", None);
     let first = Daemon::start(&folder).await;

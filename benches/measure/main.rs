@@ -1,6 +1,16 @@
 //! Measures funcron beside its floor, in the same run and on the same machine.
 //!
-//! `cargo bench` runs everything and prints one table; `cargo bench -- burst 10000` one part of it.
+//! `cargo bench` runs what takes minutes; `cargo bench --bench measure -- burst 10000` one part of it.
+//! What takes longer, or tens of gigabytes, is run by its own name alone:
+//!
+//! ```sh
+//! cargo bench --bench measure -- ledger 10000 100000 1000000 10000000   # a ledger of so many runs
+//! cargo bench --bench measure -- ledger 1000000 in FOLDER               # one that is kept there
+//! cargo bench --bench measure -- soak 30                                # minutes
+//! cargo bench --bench measure -- bodies                                 # replies of 1 KB to 1 MB
+//! cargo bench --bench measure -- audit 1000000 [PATH [JOBS]]            # proving a ledger
+//! ```
+//!
 //! The remote is a bare server in a process of its own, the product is the release binary, and the
 //! floor is what the same work costs without a product around it: the same calls by a bare HTTP
 //! client, the same statements by bare SQL. Figures of one machine mean nothing on another, ratios do.
@@ -12,14 +22,21 @@
     reason = "a measurement that cannot be made ends, and what it measures is printed"
 )]
 
+mod audit;
+mod bodies;
 mod burst;
 mod commits;
 mod daemon;
 mod idle;
+mod ledger;
+mod maker;
 mod posts;
+mod reads;
 mod remote;
 mod seconds;
+mod soak;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 /// Everything, in the order of the README's table.
@@ -39,7 +56,8 @@ fn main() -> ExitCode {
     // What cargo itself adds.
     words.retain(|word| word != "--bench");
     if words.first().is_some_and(|word| word == "serve") {
-        remote::serve(words.get(1).map_or(0, |word| number(word)));
+        let or_none = |index| words.get(index).map_or(0, |word: &String| number(word));
+        remote::serve(or_none(1), or_none(2));
         return ExitCode::SUCCESS;
     }
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -63,6 +81,17 @@ async fn measure(words: &[&str]) {
         ["burst", runs] => burst::measure(number(runs)).await,
         ["seconds", jobs, spread @ ..] => {
             seconds::measure(number(jobs), spread.first().copied()).await
+        }
+        ["ledger", runs, "in", folder] => {
+            ledger::measure(number(runs), Path::new(folder)).await;
+        }
+        ["ledger", sizes @ ..] => ledger::curve(sizes).await,
+        ["soak", minutes] => soak::measure(number(minutes)).await,
+        ["bodies"] => bodies::measure().await,
+        ["audit", runs] => audit::measure(number(runs), None, 100).await,
+        ["audit", runs, path, jobs @ ..] => {
+            let jobs = jobs.first().map_or(100, |jobs| number(jobs));
+            audit::measure(number(runs), Some(path), jobs).await;
         }
         ["idle", jobs] => idle::measure(number(jobs)).await,
         other => println!("no such measurement: {other:?}"),

@@ -1,5 +1,6 @@
 //! The remote: a bare server in a process of its own, which counts what arrives.
 
+use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader};
@@ -21,10 +22,10 @@ pub(crate) struct Remote {
 }
 
 impl Remote {
-    /// Starts one that answers after `delay`.
-    pub(crate) fn start(delay: Duration) -> Self {
+    /// Starts one that answers after `delay`, with a result of so many bytes or, of none, of a word.
+    pub(crate) fn start(delay: Duration, bytes: usize) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["serve", &delay.as_micros().to_string()])
+            .args(["serve", &delay.as_micros().to_string(), &bytes.to_string()])
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -58,15 +59,19 @@ impl Drop for Remote {
     }
 }
 
-#[derive(Default)]
 struct Seen {
-    arrivals: std::cell::RefCell<Vec<u128>>,
-    number: std::cell::Cell<u64>,
+    delay: Duration,
+    result: String,
+    arrivals: RefCell<Vec<u128>>,
+    number: Cell<u64>,
 }
 
 /// The server's side: prints its origin and serves until it is killed.
-pub(crate) fn serve(delay_us: usize) {
-    let delay = Duration::from_micros(delay_us as u64);
+pub(crate) fn serve(delay_us: usize, bytes: usize) {
+    let result = match bytes {
+        0 => "done".to_owned(),
+        some => "a row of some length, ".repeat(some / 22),
+    };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -75,13 +80,18 @@ pub(crate) fn serve(delay_us: usize) {
     local.block_on(&runtime, async move {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         println!("http://{}", listener.local_addr().unwrap());
-        let seen = Rc::new(Seen::default());
+        let seen = Rc::new(Seen {
+            delay: Duration::from_micros(delay_us as u64),
+            result,
+            arrivals: RefCell::default(),
+            number: Cell::default(),
+        });
         loop {
             let (stream, _) = listener.accept().await.unwrap();
             stream.set_nodelay(true).unwrap();
             let seen = seen.clone();
             tokio::task::spawn_local(async move {
-                let service = hyper::service::service_fn(|request| answer(&seen, delay, request));
+                let service = hyper::service::service_fn(|request| answer(&seen, request));
                 // A client that goes away is the client's business.
                 let _ = hyper::server::conn::http1::Builder::new()
                     .serve_connection(TokioIo::new(stream), service)
@@ -93,7 +103,6 @@ pub(crate) fn serve(delay_us: usize) {
 
 async fn answer(
     seen: &Seen,
-    delay: Duration,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     if request.method() == Method::GET {
@@ -108,11 +117,12 @@ async fn answer(
     seen.number.set(seen.number.get() + 1);
     let number = seen.number.get();
     let _ = request.into_body().collect().await;
-    if !delay.is_zero() {
-        tokio::time::sleep(delay).await;
+    if !seen.delay.is_zero() {
+        tokio::time::sleep(seen.delay).await;
     }
+    let result = &seen.result;
     let reply = format!(
-        r#"{{"code":200,"content":{{"ok":true,"error":200,"message":"","data":{{"result":"done"}},"traceId":"FUNC-00000000-0000-4000-8000-{number:012X}","reqTime":"2026-11-24T05:35:00.529Z","respTime":"2026-11-24T05:35:00.570Z","reqCost":41}},"errorCode":"","message":"","success":true,"traceId":"TRACE-00000000-0000-4000-8000-{number:012X}"}}"#
+        r#"{{"code":200,"content":{{"ok":true,"error":200,"message":"","data":{{"result":"{result}"}},"traceId":"FUNC-00000000-0000-4000-8000-{number:012X}","reqTime":"2026-11-24T05:35:00.529Z","respTime":"2026-11-24T05:35:00.570Z","reqCost":41}},"errorCode":"","message":"","success":true,"traceId":"TRACE-00000000-0000-4000-8000-{number:012X}"}}"#
     );
     let response = Response::builder().header("content-type", "application/json");
     Ok(response.body(Full::from(reply)).unwrap())

@@ -14,7 +14,7 @@ const SETTLING: usize = 3;
 /// Prints the lateness of `jobs` jobs' calls, after their tick, or with a spread of one second after
 /// the instant that their place in it says, which only the ledger knows.
 pub(crate) async fn measure(jobs: usize, spread: Option<&str>) {
-    let remote = Remote::start(Duration::from_millis(10));
+    let remote = Remote::start(Duration::from_millis(10), 0);
     let folder = daemon::folder("seconds");
     daemon::configure(&folder, &remote.origin, jobs, "* * * * * *", spread);
     let daemon = Daemon::start(&folder).await;

@@ -19,7 +19,7 @@ use crate::domain::job::{DefinitionHash, JobName};
 use crate::domain::workspace::KeyId;
 
 /// Connections that read at once, at most.
-const CONNECTIONS: u32 = 4;
+pub(super) const CONNECTIONS: u32 = 4;
 
 /// A small pool of read-only connections. Cheap to clone.
 #[derive(Clone, Debug)]
