@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::daemon::{self, Daemon, Ledger};
+use crate::burst::Burst;
+use crate::daemon;
 use crate::remote::Remote;
 
 /// Bytes of a reply, and runs that get one.
@@ -21,24 +22,15 @@ pub(crate) async fn measure() {
     for (bytes, runs) in SIZES {
         let remote = Remote::start(Duration::ZERO, bytes);
         let folder = daemon::folder("bodies");
-        let due = daemon::second_after(Duration::from_secs(3));
-        daemon::configure(&folder, &remote.origin, runs, &daemon::at(due), None);
-        let daemon = Daemon::start(&folder).await;
-        let mut ledger = Ledger::open(&folder).await;
-        let cpu = daemon.cpu();
-        daemon::sleep_until(due).await;
-        let done = ledger.until_recorded(runs).await;
-        let took = Duration::try_from(done.duration_since(due)).unwrap();
-        let cpu = daemon.cpu() - cpu;
-        let peak = daemon.memory("VmHWM");
-        drop(ledger);
-        daemon.stop();
+        let burst = Burst::run(&folder, &remote, runs).await;
+        burst.daemon.stop();
         let size = std::fs::metadata(folder.join("funcron.db")).unwrap().len();
         println!(
-            "| {} KB | {runs} | {:.0} | {:.2} ms | {peak:.0} MiB | {:.1} KB |",
+            "| {} KB | {runs} | {:.0} | {:.2} ms | {:.0} MiB | {:.1} KB |",
             bytes / 1_000,
-            runs as f64 / took.as_secs_f64(),
-            cpu / runs as f64 * 1e3,
+            runs as f64 / burst.took.as_secs_f64(),
+            burst.cpu / runs as f64 * 1e3,
+            burst.peak,
             size as f64 / runs as f64 / 1e3
         );
     }

@@ -1,8 +1,12 @@
 //! Many jobs due in one second: runs durably recorded per second, beside the floor.
 
+use std::path::Path;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use crate::daemon::{self, Daemon, Ledger};
+use crate::figures::median;
 use crate::remote::Remote;
 use crate::{commits, posts};
 
@@ -47,8 +51,7 @@ pub(crate) async fn measure(runs: usize) {
         );
         ratios.push(ratio);
     }
-    ratios.sort_by(f64::total_cmp);
-    println!("\nmedian ratio {:.2}", ratios[ROUNDS / 2]);
+    println!("\nmedian ratio {:.2}", median(&ratios));
 }
 
 async fn round(runs: usize) -> Round {
@@ -59,23 +62,48 @@ async fn round(runs: usize) -> Round {
     let commits = per_second(commits::measure(&folder.join("floor.db"), runs).await);
     remote.arrivals().await;
 
-    // Time to read and schedule them all before they are due.
-    let due = daemon::second_after(Duration::from_secs(3 + runs as u64 / 5_000));
-    daemon::configure(&folder, &remote.origin, runs, &daemon::at(due), None);
-    let daemon = Daemon::start(&folder).await;
-    let mut ledger = Ledger::open(&folder).await;
-    let cpu = daemon.cpu();
-    daemon::sleep_until(due).await;
-    let done = ledger.until_recorded(runs).await;
-    let took = Duration::try_from(done.duration_since(due)).unwrap();
+    let burst = Burst::run(&folder, &remote, runs).await;
     let arrivals = remote.arrivals().await;
     assert_eq!(arrivals.len(), runs, "calls");
     Round {
         posts,
         commits,
-        ours: per_second(took),
-        peak: daemon.memory("VmHWM"),
-        cpu: daemon.cpu() - cpu,
-        first: (arrivals[0] - due.as_microsecond()) as f64 / 1e3,
+        ours: per_second(burst.took),
+        peak: burst.peak,
+        cpu: burst.cpu,
+        first: (arrivals[0] - burst.due.as_microsecond()) as f64 / 1e3,
+    }
+}
+
+/// What a daemon made of runs that were due in one second.
+pub(crate) struct Burst {
+    /// Still at work; dropped, it is killed.
+    pub(crate) daemon: Daemon,
+    pub(crate) due: Timestamp,
+    /// From then until all were recorded.
+    pub(crate) took: Duration,
+    /// The seconds it computed for meanwhile.
+    pub(crate) cpu: f64,
+    /// In MiB.
+    pub(crate) peak: f64,
+}
+
+impl Burst {
+    pub(crate) async fn run(folder: &Path, remote: &Remote, runs: usize) -> Self {
+        // Time to read and schedule them all before they are due.
+        let due = daemon::second_after(Duration::from_secs(3 + runs as u64 / 5_000));
+        daemon::configure(folder, &remote.origin, runs, &daemon::at(due), None);
+        let daemon = Daemon::start(folder).await;
+        let mut ledger = Ledger::open(folder).await;
+        let cpu = daemon.cpu();
+        daemon::sleep_until(due).await;
+        let done = ledger.until_recorded(runs).await;
+        Self {
+            due,
+            took: Duration::try_from(done.duration_since(due)).unwrap(),
+            cpu: daemon.cpu() - cpu,
+            peak: daemon.memory("VmHWM"),
+            daemon,
+        }
     }
 }

@@ -68,6 +68,16 @@ pub(crate) fn at(instant: Timestamp) -> String {
     instant.strftime("%-S %-M %-H %-d %-m * %Y").to_string()
 }
 
+/// The binary, as it is used in a folder with a configuration.
+pub(crate) fn command(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_funcron"));
+    command
+        .current_dir(folder)
+        .env("BENCH_KEY", "a-key-of-the-bench")
+        .env("FUNCRON_SOCKET", folder.join("socket"));
+    command
+}
+
 /// A running daemon; dropped, it is killed.
 pub(crate) struct Daemon {
     child: Child,
@@ -81,11 +91,8 @@ impl Daemon {
     pub(crate) async fn start(folder: &Path) -> Self {
         let log = folder.join("log");
         let start = Instant::now();
-        let child = Command::new(env!("CARGO_BIN_EXE_funcron"))
+        let child = command(folder)
             .arg("run")
-            .current_dir(folder)
-            .env("BENCH_KEY", "a-key-of-the-bench")
-            .env("FUNCRON_SOCKET", folder.join("socket"))
             .env("FUNCRON_LOG", "info")
             .env_remove("JOURNAL_STREAM")
             .stdout(Stdio::null())
@@ -118,12 +125,7 @@ impl Daemon {
     /// Has it reload, and answers how long that took.
     pub(crate) fn reload(&self) -> Duration {
         let start = Instant::now();
-        let done = Command::new(env!("CARGO_BIN_EXE_funcron"))
-            .arg("reload")
-            .current_dir(&self.folder)
-            .env("FUNCRON_SOCKET", self.folder.join("socket"))
-            .output()
-            .unwrap();
+        let done = command(&self.folder).arg("reload").output().unwrap();
         assert!(done.status.success(), "{done:?}");
         start.elapsed()
     }

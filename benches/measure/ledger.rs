@@ -14,8 +14,9 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use crate::daemon::{self, Daemon, Ledger};
+use crate::figures::median;
 use crate::maker::{self, History};
-use crate::reads::{OTHERS, PROMISED, Read, Reads, Seen, median, summary};
+use crate::reads::{OTHERS, PROMISED, Read, Reads, Seen, summary};
 use crate::remote::Remote;
 
 const JOBS: usize = 2_000;

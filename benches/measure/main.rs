@@ -27,6 +27,7 @@ mod bodies;
 mod burst;
 mod commits;
 mod daemon;
+mod figures;
 mod idle;
 mod ledger;
 mod maker;

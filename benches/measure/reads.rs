@@ -1,10 +1,10 @@
 //! The commands that look into a ledger, timed as whole processes: what the one who types them waits for.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::daemon::Ledger;
+use crate::daemon::{self, Ledger};
+use crate::figures::median;
 
 /// A command, and how long it may take.
 #[derive(Clone, Copy)]
@@ -92,11 +92,8 @@ impl Reads {
             TRACE => self.traces[self.done % TRACES].as_str(),
             word => word,
         });
-        let mut command = Command::new(env!("CARGO_BIN_EXE_funcron"));
-        command
-            .args(words)
-            .current_dir(&self.folder)
-            .env("FUNCRON_SOCKET", self.folder.join("socket"));
+        let mut command = daemon::command(&self.folder);
+        command.args(words);
         let begun = Instant::now();
         let done = command.output().unwrap();
         let took = begun.elapsed();
@@ -136,11 +133,4 @@ pub(crate) fn summary(times: &[f64]) -> String {
         [] => "-".to_owned(),
         _ => format!("{:.0} / {most:.0} ms", median(times)),
     }
-}
-
-/// The middle one of some.
-pub(crate) fn median(times: &[f64]) -> f64 {
-    let mut times = times.to_vec();
-    times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::daemon::{self, Daemon};
+use crate::figures::{self, quantile};
 use crate::remote::Remote;
 
 /// How long, after a few seconds to settle.
@@ -28,15 +29,10 @@ pub(crate) async fn measure(jobs: usize, spread: Option<&str>) {
     let peak = daemon.memory("VmHWM");
     let calls = remote.arrivals().await;
     daemon.stop();
-    let mut late = match spread {
-        None => calls
-            .iter()
-            .map(|at| (at % 1_000_000) as f64 / 1e3)
-            .collect(),
+    let late = match spread {
+        None => figures::lateness(&calls),
         Some(_) => after_due(&folder, from).await,
     };
-    late.sort_by(f64::total_cmp);
-    let quantile = |part: f64| late[((late.len() - 1) as f64 * part) as usize];
     println!(
         "\n## {jobs} jobs on every second for {SECONDS} s, spread {}\n",
         spread.unwrap_or("none")
@@ -47,14 +43,14 @@ pub(crate) async fn measure(jobs: usize, spread: Option<&str>) {
         "| {} | {} | {:.1} ms | {:.1} ms | {:.1} ms | {:.1} % | {peak:.0} MiB |",
         calls.len(),
         jobs * SECONDS,
-        quantile(0.5),
-        quantile(0.99),
-        quantile(1.0),
+        quantile(&late, 0.5),
+        quantile(&late, 0.99),
+        quantile(&late, 1.0),
         cpu / SECONDS as f64 * 100.0
     );
 }
 
-/// From `due_us` to the request's last byte, in ms.
+/// From `due_us` to the request's last byte, in ms, ascending.
 async fn after_due(folder: &std::path::Path, from: i64) -> Vec<f64> {
     let options = sqlx::sqlite::SqliteConnectOptions::new()
         .filename(folder.join("funcron.db"))
@@ -69,5 +65,5 @@ async fn after_due(folder: &std::path::Path, from: i64) -> Vec<f64> {
     .fetch_all(&mut connection)
     .await
     .unwrap();
-    rows.into_iter().map(|us| us as f64 / 1e3).collect()
+    figures::ascending(rows.into_iter().map(|us| us as f64 / 1e3))
 }

@@ -11,12 +11,13 @@
 //! What it is not: the 43 million runs of a whole day at this rate.
 
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::daemon::{self, Daemon, Ledger};
+use crate::figures::{self, quantile};
 use crate::maker::{self, History};
 use crate::remote::Remote;
 
@@ -168,16 +169,15 @@ impl Soak {
         println!("\n| calls | number | p50 | p99 | latest |");
         println!("|--|--:|--:|--:|--:|");
         for (name, late) in [("while a pass deletes", during), ("else", else_)] {
-            let quantile = |part: f64| late[((late.len() - 1) as f64 * part) as usize];
             if late.is_empty() {
                 continue;
             }
             println!(
                 "| {name} | {} | {:.1} ms | {:.1} ms | {:.1} ms |",
                 late.len(),
-                quantile(0.5),
-                quantile(0.99),
-                quantile(1.0)
+                quantile(&late, 0.5),
+                quantile(&late, 0.99),
+                quantile(&late, 1.0)
             );
         }
     }
@@ -190,27 +190,15 @@ impl Soak {
             let mut passes = self.passes.iter();
             passes.any(|(from, until)| *from < second + 1_000_000 && second < *until)
         };
-        let (during, mut others): (Vec<i64>, Vec<i64>) =
+        let (during, others): (Vec<i64>, Vec<i64>) =
             self.arrivals.iter().partition(|at| is_during(at));
-        others.sort_unstable();
-        let late = |arrivals: Vec<i64>| {
-            let mut late: Vec<f64> = arrivals
-                .into_iter()
-                .map(|at| (at % 1_000_000) as f64 / 1e3)
-                .collect();
-            late.sort_by(f64::total_cmp);
-            late
-        };
-        (late(during), late(others))
+        (figures::lateness(&during), figures::lateness(&others))
     }
 }
 
 fn prune(folder: &Path) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_funcron"))
+    daemon::command(folder)
         .arg("prune")
-        .current_dir(folder)
-        .env("BENCH_KEY", "a-key-of-the-bench")
-        .env("FUNCRON_SOCKET", folder.join("socket"))
         .stdout(Stdio::null())
         .spawn()
         .unwrap()
