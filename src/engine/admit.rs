@@ -1,6 +1,7 @@
 //! The admission step: who may call now, and who has waited too long.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -165,6 +166,7 @@ impl Engine {
     }
 
     fn spawn(&mut self, run: Run, permit: Permit) {
+        let permit = Arc::new(permit);
         let context = Context {
             ledger: self.ledger.clone(),
             client: self.client.clone(),
@@ -184,16 +186,14 @@ impl Engine {
         };
         self.lines.put(mirror, self.clock.now());
         self.calls.tasks.spawn(async move {
-            let told = context.told.clone();
             let left = (context.clone(), run.clone(), permit.clone());
             // Nothing of what the attempt held is looked at again, so it may be left as it was.
             let attempt = AssertUnwindSafe(execute::attempt(context, run, permit));
             let ended = match attempt.catch_unwind().await {
                 Ok(ended) => ended,
-                Err(_) => execute::after_panic(left.0, left.1, left.2).await,
+                Err(_) => execute::after_panic(left.0.clone(), left.1, left.2).await,
             };
-            // The engine is gone only when the process is about to be.
-            let _ = told.send(Told::Ended(ended));
+            left.0.tell(Told::Ended(ended));
         });
     }
 

@@ -7,6 +7,7 @@
 //! that has queued up before takes part.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -35,7 +36,7 @@ struct UnderWay {
     /// Cuts this call alone off.
     cut: Cut,
     /// Until it has been given back.
-    permit: Option<Permit>,
+    permit: Option<Arc<Permit>>,
 }
 
 /// What an attempt's task tells.
@@ -116,7 +117,7 @@ impl Calls {
     }
 
     /// Notes a call whose task is about to be spawned.
-    pub(super) fn begin(&mut self, run: RunId, cut: Cut, permit: Permit) {
+    pub(super) fn begin(&mut self, run: RunId, cut: Cut, permit: Arc<Permit>) {
         let permit = Some(permit);
         self.under_way.insert(run, UnderWay { cut, permit });
     }
@@ -129,12 +130,12 @@ impl Calls {
     }
 
     /// Takes the permit back that a call holds, if it still does.
-    pub(super) fn take_permit(&mut self, run: RunId) -> Option<Permit> {
+    pub(super) fn take_permit(&mut self, run: RunId) -> Option<Arc<Permit>> {
         self.under_way.get_mut(&run)?.permit.take()
     }
 
     /// Lets go of a call whose task has ended; answers with the permit, if it still held one.
-    pub(super) fn end(&mut self, run: RunId) -> Option<Permit> {
+    pub(super) fn end(&mut self, run: RunId) -> Option<Arc<Permit>> {
         self.under_way.remove(&run)?.permit
     }
 }

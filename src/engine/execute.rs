@@ -44,15 +44,15 @@ pub(super) struct Context {
 }
 
 impl Context {
-    /// Gives the permit back: from here on there is only something to record.
-    fn tell_over(&self, over: Over) {
+    /// Tells the engine.
+    pub(super) fn tell(&self, told: Told) {
         // The engine is gone only when the process is about to be.
-        let _ = self.told.send(Told::Over(over));
+        let _ = self.told.send(told);
     }
 }
 
 /// Makes the next attempt of `run`.
-pub(super) async fn attempt(context: Context, run: Run, permit: Permit) -> Ended {
+pub(super) async fn attempt(context: Context, run: Run, permit: Arc<Permit>) -> Ended {
     let number = run.attempts + 1;
     let request = match prepare(&context, &run, &permit, number).await {
         Ok(request) => request,
@@ -70,7 +70,7 @@ pub(super) async fn attempt(context: Context, run: Run, permit: Permit) -> Ended
 async fn make(
     context: Context,
     run: Run,
-    permit: Permit,
+    permit: Arc<Permit>,
     request: Result<Request, Box<Refused>>,
 ) -> Ended {
     let number = run.attempts + 1;
@@ -117,7 +117,7 @@ async fn make(
         opened_at: Some(first_opened),
         ..run
     };
-    close(&context, run, permit, record, sent).await
+    close(&context, run, &permit, record, sent).await
 }
 
 /// What follows when the task of an attempt has panicked: funcron is wrong, and nobody knows how far it
@@ -125,13 +125,13 @@ async fn make(
 /// a refused one, since to try it again would only panic again.
 ///
 /// The payload of the panic is not looked at: it may hold anything that the attempt held.
-pub(super) async fn after_panic(context: Context, run: Run, permit: Permit) -> Ended {
+pub(super) async fn after_panic(context: Context, run: Run, permit: Arc<Permit>) -> Ended {
     tracing::error!(job = %run.job.name, run_id = %run.id, attempt = run.attempts + 1, "funcron itself failed in this attempt (a bug, please report it)");
     let now = context.clock.now();
     let words = "funcron itself failed with the call under way (a bug)";
     let why = (Reason::DaemonDied, words);
     let (closed, row) = interrupted(&run, run.attempts + 1, why, now, context.clock.uptime());
-    context.tell_over(Over::unknown(run.id, context.clock.monotonic()));
+    context.tell(Told::Over(Over::unknown(run.id, context.clock.monotonic())));
     match write(&context, row).await {
         None => Ended::Abandoned { run: run.id },
         Some(Closed::Closed) => Ended::Closed(Box::new(closed)),
@@ -240,7 +240,7 @@ async fn call(
 async fn close(
     context: &Context,
     mut run: Run,
-    permit: Permit,
+    permit: &Permit,
     record: CallRecord,
     sent: Instants,
 ) -> Ended {
@@ -261,12 +261,13 @@ async fn close(
         Some(after) => Returned::Sent(sent.monotonic + after),
         None => Returned::Sent(context.clock.monotonic()),
     };
-    context.tell_over(Over {
+    // From here on there is only something to record.
+    context.tell(Told::Over(Over {
         run: run.id,
         returned,
         holds_key: record.holds_key,
         replied: record.http_status.is_some(),
-    });
+    }));
     run.counted += u32::from(record.outcome != Outcome::Throttled);
     let mut after = judge(&run, &record, now);
     run.last_outcome = Some(record.outcome);
@@ -275,7 +276,7 @@ async fn close(
     if context.cut.reason() == Some(Reason::Operator) {
         after = cancelled(&run, after);
     }
-    log(&run, &permit, &record, after);
+    log(&run, permit, &record, after);
     run.state = after.state;
     run.reason = after.reason;
     run.not_before = after.not_before;

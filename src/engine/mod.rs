@@ -177,11 +177,11 @@ impl Engine {
         let mut planned = None;
         if self.lines.are_contested() {
             // A call is cut off, and a run replaced, only for one that is durable.
-            planned = self.confirm(due.take()).await?;
+            planned = self.confirm(due.take(), now).await?;
         }
         let acted = self.act(now).await;
         // Whatever else has failed: what was planned is so, or is to be planned again.
-        let planned = planned.or(self.confirm(due).await?);
+        let planned = planned.or(self.confirm(due, now).await?);
         let wakes = [
             rewind_at,
             planned,

@@ -16,7 +16,7 @@ use crate::domain::workspace::{ApiKey, KeyId, Workspace, WorkspaceName};
 pub(super) const PROBE_AFTER: Duration = Duration::from_secs(600);
 
 /// The right to open one attempt.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Permit {
     pub(super) workspace: Arc<Workspace>,
     pub(super) origin: Arc<str>,

@@ -35,7 +35,6 @@ pub(super) struct Submitted {
     /// What it took out of the timetable.
     due: Vec<(Timestamp, JobName)>,
     opened: Vec<Gap>,
-    at: Timestamp,
     /// Where the cursor stands with it.
     through: Timestamp,
     /// When what it leaves was due.
@@ -50,7 +49,7 @@ impl Engine {
         now: Timestamp,
     ) -> Result<Option<Timestamp>, StoreError> {
         let submitted = self.submit_due(now).await?;
-        self.confirm(submitted).await
+        self.confirm(submitted, now).await
     }
 
     /// The first half: hands the plan to the ledger, if anything is due, and lets its runs stand in
@@ -108,7 +107,6 @@ impl Engine {
             runs,
             due,
             opened,
-            at: now,
             through,
             more,
         }))
@@ -119,6 +117,7 @@ impl Engine {
     pub(super) async fn confirm(
         &mut self,
         submitted: Option<Submitted>,
+        now: Timestamp,
     ) -> Result<Option<Timestamp>, StoreError> {
         let Some(submitted) = submitted else {
             return Ok(None);
@@ -134,10 +133,10 @@ impl Engine {
             }
         }
         self.planned_through = self.planned_through.max(submitted.through);
-        let past = (!submitted.opened.is_empty()).then_some(submitted.at);
+        let past = (!submitted.opened.is_empty()).then_some(now);
         self.queue_gaps(submitted.opened);
         let names = submitted.due.into_iter().map(|(_, name)| name);
-        self.reschedule(names, submitted.at);
+        self.reschedule(names, now);
         if submitted.more.is_none() {
             self.late_cause = None;
         }

@@ -138,14 +138,6 @@ struct Transport {
 }
 
 impl Transport {
-    fn of(workspace: &Workspace, url: &Url) -> Self {
-        Self {
-            ca_file: workspace.ca_file.clone(),
-            proxy: workspace.proxy.clone(),
-            plain: url.scheme() == "http",
-        }
-    }
-
     fn route(&self) -> Route {
         Route {
             by_proxy: self.proxy.is_some(),
@@ -175,27 +167,34 @@ impl Client {
     ///
     /// The first workspace whose settings cannot be used.
     pub fn new(workspaces: &BTreeMap<WorkspaceName, Workspace>) -> Result<Self, ClientError> {
-        let mut shared = BTreeMap::<Transport, Vec<(&Workspace, Url)>>::new();
-        for workspace in workspaces.values() {
-            let url = endpoint(workspace)?;
-            let transport = Transport::of(workspace, &url);
-            shared.entry(transport).or_default().push((workspace, url));
-        }
+        // A connection that finds no place in the pool is closed, and the next call of a burst pays for
+        // another one; there are no more than calls under way at once.
+        let idle = workspaces.values().map(|each| each.max_in_flight).sum();
+        let mut transports = BTreeMap::<Transport, reqwest::Client>::new();
         let mut remotes = BTreeMap::new();
-        for (transport, users) in shared {
-            // A connection that finds no place in the pool is closed, and the next call of a burst
-            // pays for another one.
-            let in_flight = users.iter().map(|(user, _)| user.max_in_flight).sum();
-            let http = build(&transport, &users[0].0.name, in_flight)?;
-            for (workspace, url) in users {
-                let remote = Remote {
-                    http: http.clone(),
-                    route: transport.route(),
-                    url,
-                    max_reply: workspace.max_reply,
-                };
-                remotes.insert(workspace.name.clone(), remote);
-            }
+        for (name, workspace) in workspaces {
+            let url = endpoint(workspace)?;
+            let transport = Transport {
+                ca_file: workspace.ca_file.clone(),
+                proxy: workspace.proxy.clone(),
+                plain: url.scheme() == "http",
+            };
+            let route = transport.route();
+            let http = match transports.get(&transport) {
+                Some(http) => http.clone(),
+                None => {
+                    let http = build(&transport, name, idle)?;
+                    transports.insert(transport, http.clone());
+                    http
+                }
+            };
+            let remote = Remote {
+                http,
+                route,
+                url,
+                max_reply: workspace.max_reply,
+            };
+            remotes.insert(name.clone(), remote);
         }
         Ok(Self(Way::Http(Http {
             workspaces: Arc::new(remotes),
