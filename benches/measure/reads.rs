@@ -105,7 +105,7 @@ impl Reads {
         let begun = Instant::now();
         let done = command.output().unwrap();
         let took = begun.elapsed();
-        assert!(done.status.success() && !done.stdout.is_empty(), "{done:?}");
+        assert!(done.status.success(), "{done:?}");
         took.as_secs_f64() * 1e3
     }
 

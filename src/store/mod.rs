@@ -48,7 +48,7 @@ pub use error::{StoreError, StoreErrorKind};
 pub use finish::{After, CloseAttempt, Closed, Settle};
 pub use ground::{LARGE_JOURNAL, journal_of};
 pub use holds::Hold;
-pub use inspect::Care;
+pub use inspect::{Care, Look};
 pub use lock::LedgerLock;
 pub use old::Old;
 pub use open::{Held, Ledger};
