@@ -32,8 +32,8 @@ const HOURS_AGO: (i64, i64) = (14 * 24, 25);
 const TIMES: usize = 20;
 
 /// How long a look at the daemon's speed is, and how many there are of each kind, in turns.
-const WINDOW: Duration = Duration::from_secs(5);
-const ROUNDS: usize = 5;
+const WINDOW: Duration = Duration::from_secs(3);
+const ROUNDS: usize = 8;
 
 /// From one command to the next where they are not back to back: each once a second.
 const PACE: Duration = Duration::from_millis(250);
@@ -171,6 +171,11 @@ impl Kind {
         self.calls.iter().sum::<f64>() / self.calls.len() as f64 / WINDOW.as_secs_f64()
     }
 
+    /// The least or the most calls a second that a window had.
+    fn extreme(&self, beyond: f64, of: fn(f64, f64) -> f64) -> f64 {
+        self.calls.iter().copied().fold(beyond, of) / WINDOW.as_secs_f64()
+    }
+
     /// Microseconds that the daemon computes for a call.
     fn cpu(&self) -> f64 {
         self.cpu / self.calls.iter().sum::<f64>() * 1e6
@@ -222,21 +227,19 @@ impl Work {
 
     fn print(&self) {
         println!(
-            "\n| readers | calls recorded per second | of those alone | the daemon's CPU per call |"
+            "\n| readers | calls recorded per second | in {ROUNDS} windows | of those alone | the daemon's CPU per call |"
         );
-        println!("|--|--:|--:|--:|");
+        println!("|--|--:|--:|--:|--:|");
         for (name, kind) in [
             ("none", &self.alone),
             ("each command once a second", &self.paced),
             ("commands back to back", &self.tight),
         ] {
             println!(
-                "| {name} | {:.0} ({:.0?}) | {:.2} | {:.0} µs |",
+                "| {name} | {:.0} | {:.0} to {:.0} | {:.2} | {:.0} µs |",
                 kind.rate(),
-                kind.calls
-                    .iter()
-                    .map(|calls| calls / WINDOW.as_secs_f64())
-                    .collect::<Vec<_>>(),
+                kind.extreme(f64::INFINITY, f64::min),
+                kind.extreme(0.0, f64::max),
                 kind.rate() / self.alone.rate(),
                 kind.cpu()
             );

@@ -84,6 +84,8 @@ pub(crate) async fn make(path: &Path, history: &History) {
         execute(&mut connection, &index).await;
     }
     connection.close().await.unwrap();
+    // What is still to be written would hold up the first that wants something durable.
+    std::fs::File::open(path).unwrap().sync_all().unwrap();
     println!(
         "made {} with {} runs of {} jobs, {} MB, in {:.0?}",
         path.display(),

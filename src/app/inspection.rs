@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::task::JoinHandle;
 
 use crate::engine::Poke;
-use crate::store::{Care, Ledger};
+use crate::store::{Care, Ledger, Look};
 
 /// One that is under way, or has been made.
 #[derive(Debug)]
@@ -34,8 +34,11 @@ impl Inspection {
 
 async fn inspect(ledger: Ledger, enough: Arc<AtomicBool>, poke: Poke) {
     match ledger.reader().damage(Care::Quick, enough).await {
-        Ok(None) => tracing::debug!("no damage was found in the ledger"),
-        Ok(Some(found)) => {
+        Ok(Look::Whole) => tracing::debug!("no damage was found in the ledger"),
+        Ok(Look::BrokenOff) => tracing::info!(
+            "the look for damage in the ledger was broken off, by a stop or since the journal would have become large meanwhile; to look through all of a large ledger, `funcron backup` it and have `funcron doctor` look at the copy"
+        ),
+        Ok(Look::Damaged(found)) => {
             tracing::error!("the ledger is damaged: {found}");
             ledger.condemn(found);
             poke.poke();

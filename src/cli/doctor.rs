@@ -11,7 +11,7 @@ use super::moment::shown;
 use super::output::{Format, Printer, counted};
 use super::terminal::{self, Tone};
 use crate::clock::Clock;
-use crate::store::{Care, LARGE_JOURNAL, LedgerLock, Reader, Surroundings};
+use crate::store::{Care, LARGE_JOURNAL, LedgerLock, Look, Reader, Surroundings};
 
 /// Below this a day of a busy daemon may not fit.
 const LITTLE_ROOM: u64 = 256 << 20;
@@ -154,8 +154,9 @@ async fn of_the_ledger(path: &Path, checks: &mut Vec<Check>) {
 async fn integrity(reader: &Reader) -> Check {
     let name = "integrity";
     match reader.damage(Care::Thorough, Default::default()).await {
-        Ok(None) => Check::fine(name, "every page and index is whole"),
-        Ok(Some(found)) => Check::wrong(
+        Ok(Look::Whole) => Check::fine(name, "every page and index is whole"),
+        Ok(Look::BrokenOff) => Check::wrong(name, "the look was broken off", "try again"),
+        Ok(Look::Damaged(found)) => Check::wrong(
             name,
             format!("the file is damaged: {found}"),
             "stop the daemon, then restore a backup, or recover it with `sqlite3 FILE .recover`",

@@ -28,7 +28,14 @@ const EVERY: Duration = Duration::from_secs(3_600);
 const AFTER_LEAP: Duration = Duration::from_secs(86_400);
 
 /// Between two pieces of work.
-const REST: Duration = Duration::from_millis(100);
+const REST: Duration = Duration::from_millis(20);
+
+/// A piece begins when nothing else has moved for so long: while it lasts every other write waits, and
+/// the step with it. Jobs tick on whole seconds, and most of a second is quiet.
+const QUIET: Duration = Duration::from_millis(50);
+
+/// Where it is never quiet a piece waits for so long: a thousand rows a second are still deleted.
+const PATIENCE: Duration = Duration::from_millis(200);
 
 /// After a failure.
 const TRY_AGAIN: Duration = Duration::from_secs(600);
@@ -45,6 +52,9 @@ const SHRINK: Shrink = Shrink {
 pub(super) struct Upkeep {
     /// The monotonic instant of the next piece of work.
     due: Duration,
+    /// Calls under way and runs that are not final as of the last step, and since when they are as many.
+    seen: (usize, usize),
+    quiet_since: Duration,
     work: Work,
     passes: u64,
     /// What the last pass took.
@@ -79,6 +89,8 @@ impl Upkeep {
     pub(super) fn new(monotonic: Duration) -> Self {
         Self {
             due: monotonic + FIRST,
+            seen: (0, 0),
+            quiet_since: monotonic,
             work: Work::None,
             passes: 0,
             last: Removed::default(),
@@ -91,6 +103,19 @@ impl Upkeep {
     /// The wall clock went far ahead: what it calls old may be young.
     pub(super) fn put_off(&mut self, monotonic: Duration) {
         self.due = self.due.max(monotonic + AFTER_LEAP);
+    }
+
+    /// How many calls are under way, and how many runs are not final.
+    fn see(&mut self, seen: (usize, usize), monotonic: Duration) {
+        if std::mem::replace(&mut self.seen, seen) != seen {
+            self.quiet_since = monotonic;
+        }
+    }
+
+    /// The monotonic instant of the next piece of work, as far as can be told now.
+    fn begins_at(&self) -> Duration {
+        let quiet = self.quiet_since + QUIET;
+        self.due.max(quiet.min(self.due + PATIENCE))
     }
 
     /// What is wrong with the ledger's size.
@@ -116,8 +141,9 @@ impl Engine {
     /// Does the next piece of the housekeeping if it is due; answers when the next one is. That a pass
     /// begins is nobody's waking worth: a sleep ends within half a minute anyway.
     pub(super) async fn keep_house(&mut self, now: Timestamp) -> Option<Timestamp> {
-        let monotonic = self.clock.monotonic();
-        if self.upkeep.due <= monotonic {
+        let begun = self.clock.monotonic();
+        self.upkeep.see((self.calls.len(), self.lines.len()), begun);
+        if self.upkeep.begins_at() <= begun {
             let rest = match self.pieces_of_upkeep(now).await {
                 Ok(rest) => {
                     self.upkeep.failure = None;
@@ -129,10 +155,10 @@ impl Engine {
                     TRY_AGAIN
                 }
             };
-            self.upkeep.due = monotonic + rest;
+            self.upkeep.due = self.clock.monotonic() + rest;
         }
         let is_at_work = !matches!(self.upkeep.work, Work::None);
-        is_at_work.then(|| later(now, self.upkeep.due.saturating_sub(monotonic)))
+        is_at_work.then(|| later(now, self.upkeep.begins_at().saturating_sub(begun)))
     }
 
     /// Has a pass begin now, unless one is under way. Answers how far that is.
@@ -244,4 +270,27 @@ pub async fn prune_at_once(
     }
     while SHRINK.has_work(&ledger.shrink(SHRINK).await?) {}
     Ok(pass.removed())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_piece_waits_until_calls_rest_and_no_longer_than_its_patience() {
+        let ms = Duration::from_millis;
+        let mut upkeep = Upkeep::new(Duration::ZERO);
+        upkeep.due = ms(1_000);
+        // Calls that last move nothing.
+        upkeep.see((3, 5), ms(100));
+        upkeep.see((3, 5), ms(990));
+        assert_eq!(upkeep.begins_at(), ms(1_000));
+        // One that ends does.
+        upkeep.see((2, 4), ms(995));
+        assert_eq!(upkeep.begins_at(), ms(995) + QUIET);
+        for step in 0..100 {
+            upkeep.see((2, step), ms(1_000 + 10 * step as u64));
+        }
+        assert_eq!(upkeep.begins_at(), ms(1_000) + PATIENCE);
+    }
 }

@@ -5,7 +5,7 @@
 //!   machines read is streamed: memory does not grow with the history.
 //! - Words of closed sets are handed on as text. A reader shows what is there, it does not judge it.
 
-use futures_util::stream::{BoxStream, StreamExt, TryStreamExt};
+use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use serde::Serialize;
 use sqlx::query::QueryAs;
@@ -197,7 +197,8 @@ enum Parameter {
 
 impl Statement {
     /// The text consists of constants and the numbers of parameters alone; no value gets into it.
-    fn select(columns: &str, filter: &HistoryFilter) -> Self {
+    /// `is_rare`: few runs are in the state that is asked for.
+    fn select(columns: &str, filter: &HistoryFilter, is_rare: bool) -> Self {
         let mut statement = Self {
             text: format!("SELECT {columns} FROM executions"),
             parameters: Vec::new(),
@@ -217,7 +218,14 @@ impl Statement {
             (dialect::JOB_IS_AMONG, jobs.map(Parameter::Text)),
             ("scheduled_us >= $", Some(Parameter::Integer(since))),
             ("scheduled_us < $", until.map(Parameter::Integer)),
-            ("state = $", word(filter.state.map(RunState::as_str))),
+            (
+                if is_rare {
+                    IS_IN_RARE_STATE
+                } else {
+                    "state = $"
+                },
+                word(filter.state.map(RunState::as_str)),
+            ),
             ("reason = $", text(&filter.reason)),
             ("func_id = $", text(&filter.func_id)),
             ("trigger = $", word(filter.trigger.map(Trigger::as_str))),
@@ -268,6 +276,16 @@ const HAS_TRACE: &str = "\
 run_id IN (SELECT run_id FROM attempts WHERE trace_id = $ UNION ALL SELECT run_id FROM attempts WHERE func_trace_id = $ \
 UNION ALL SELECT run_id FROM attempts WHERE task_id = $) AND (trace_id = $ OR func_trace_id = $ OR task_id = $)";
 
+/// Found by their state's own index and then sorted. Without it, all of a history would be walked for
+/// what is not in it; of a state that many runs are in, to sort them would be the longer way.
+const IS_IN_RARE_STATE: &str = "run_id IN (SELECT id FROM runs INDEXED BY runs_by_end WHERE state = $ AND finished_us IS NOT NULL)";
+
+/// So many runs are sorted sooner than the index of time is walked for them.
+const FEW: u32 = 5_000;
+
+const ARE_FEW: &str = "\
+SELECT count(*) <= $2 FROM (SELECT 1 FROM runs INDEXED BY runs_by_end WHERE state = $1 AND finished_us IS NOT NULL LIMIT $2 + 1)";
+
 /// A job as the ledger knows it.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow)]
 pub struct KnownJob {
@@ -301,15 +319,30 @@ ORDER BY j.name";
 
 impl Reader {
     /// Rows of the view, as they are; they arrive as they are read.
-    pub fn executions(
-        &self,
-        filter: &HistoryFilter,
-    ) -> BoxStream<'_, Result<Execution, StoreError>> {
-        Statement::select(&Execution::COLUMNS.join(", "), filter)
-            .query()
-            .fetch(self.pool())
+    pub fn executions<'r>(
+        &'r self,
+        filter: &'r HistoryFilter,
+    ) -> BoxStream<'r, Result<Execution, StoreError>> {
+        let rows = async move {
+            let is_rare = self.is_rare(filter).await?;
+            let statement = Statement::select(&Execution::COLUMNS.join(", "), filter, is_rare);
+            Ok::<_, sqlx::Error>(statement.query().fetch(self.pool()))
+        };
+        stream::once(rows)
+            .try_flatten()
             .map_err(|error| StoreError::from_sqlx(HISTORY, error))
             .boxed()
+    }
+
+    /// Whether few runs are in the final state that is asked for.
+    async fn is_rare(&self, filter: &HistoryFilter) -> Result<bool, sqlx::Error> {
+        match filter.state {
+            Some(state) if state.is_final() => {
+                let query = sqlx::query_scalar(ARE_FEW).bind(state.as_str()).bind(FEW);
+                query.fetch_one(self.pool()).await
+            }
+            _ => Ok(false),
+        }
     }
 
     /// How many runs there are of ticks in a span: what the bar of a long reading goes by.
@@ -337,9 +370,10 @@ impl Reader {
     /// # Errors
     /// Where the ledger cannot be read.
     pub async fn history(&self, filter: &HistoryFilter) -> Result<Vec<HistoryLine>, StoreError> {
-        let query = Statement::select(LINE, filter).query();
-        let rows = query.fetch_all(self.pool()).await;
-        rows.map_err(|error| StoreError::from_sqlx(HISTORY, error))
+        let failed = |error| StoreError::from_sqlx(HISTORY, error);
+        let is_rare = self.is_rare(filter).await.map_err(failed)?;
+        let query = Statement::select(LINE, filter, is_rare).query();
+        query.fetch_all(self.pool()).await.map_err(failed)
     }
 
     /// Every job the ledger has ever loaded, by name, with its newest run.
@@ -359,12 +393,16 @@ mod tests {
     use sqlx::{Connection, Row, SqliteConnection};
 
     async fn plan(filter: HistoryFilter) -> String {
+        plan_of(&filter, false).await
+    }
+
+    async fn plan_of(filter: &HistoryFilter, is_rare: bool) -> String {
         let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
         sqlx::migrate!("migrations/sqlite")
             .run(&mut connection)
             .await
             .unwrap();
-        let mut statement = Statement::select(LINE, &filter);
+        let mut statement = Statement::select(LINE, filter, is_rare);
         statement.text.insert_str(0, "EXPLAIN QUERY PLAN ");
         let mut query = sqlx::query(AssertSqlSafe(statement.text));
         for value in statement.parameters {
@@ -426,6 +464,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_is_rare_is_found_by_its_state_and_the_history_is_not_walked_for_it() {
+        let filter = of(|f| f.state = Some(RunState::Missed));
+        let plan = plan_of(&filter, true).await;
+        assert!(plan.contains("runs_by_end (state=?"), "{plan}");
+        assert!(
+            plan.contains("SEARCH r USING INDEX sqlite_autoindex_runs_1 (id=?)"),
+            "{plan}"
+        );
+        assert!(!plan.contains("runs_by_time"), "{plan}");
+    }
+
+    #[tokio::test]
     async fn a_trace_is_found_by_the_index_of_each_of_its_three_columns() {
         let plan = plan(of(|f| f.trace_id = Some("t".into()))).await;
         for index in [
@@ -469,7 +519,7 @@ mod tests {
             oldest_first: true,
             limit: 7,
         };
-        let statement = Statement::select("*", &filter);
+        let statement = Statement::select("*", &filter, false);
         assert_eq!(statement.parameters.len(), 10);
         assert!(statement.text.ends_with("LIMIT $10"), "{}", statement.text);
         assert!(!statement.text.contains("1=1"), "{}", statement.text);

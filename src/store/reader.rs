@@ -9,17 +9,18 @@ use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 
 use super::error::{StoreError, StoreErrorKind};
+use super::holds::{self, Hold};
 use super::lock;
 use super::open::{newest, schema_version};
 use super::plan::Gap;
-use super::resume::{self, Hold, InterruptedAttempt, UnfinishedRun};
+use super::resume::{self, InterruptedAttempt, UnfinishedRun};
 use super::versions::LoadedVersion;
 use crate::clock::Uptime;
 use crate::domain::job::{DefinitionHash, JobName};
 use crate::domain::workspace::KeyId;
 
 /// Connections that read at once, at most.
-pub(super) const CONNECTIONS: u32 = 4;
+const CONNECTIONS: u32 = 4;
 
 /// A small pool of read-only connections. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -102,7 +103,7 @@ impl Reader {
         uptime: Option<Uptime>,
     ) -> Result<Vec<Hold>, StoreError> {
         let since = now.checked_sub(window).unwrap_or(Timestamp::MIN);
-        let holds = resume::holds(&self.pool, since, uptime, window).await;
+        let holds = holds::holds(&self.pool, since, uptime, window).await;
         holds.map_err(|error| StoreError::from_sqlx("reading the quota's use", error))
     }
 

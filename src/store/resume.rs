@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use jiff::Timestamp;
@@ -10,10 +9,8 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite, SqlitePool};
 use uuid::Uuid;
 
-use super::finish::duration_us;
 use super::plan::{Gap, GapCause};
 use super::versions::{LoadedVersion, loaded_version};
-use crate::clock::Uptime;
 use crate::domain::job::{DefinitionHash, JobName};
 use crate::domain::outcome::Outcome;
 use crate::domain::run::{Reason, RunId, RunState, Trigger};
@@ -74,22 +71,6 @@ pub struct InterruptedAttempt {
     pub attempt: u32,
 }
 
-/// What an attempt of the last minutes holds in the quota.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hold {
-    /// Where it went.
-    pub workspace: WorkspaceName,
-    /// Scheme, host and port.
-    pub origin: Arc<str>,
-    /// With which key.
-    pub key: KeyId,
-    /// From when the slot is counted: the request's writing, else the attempt's closing.
-    pub since: Timestamp,
-    /// How long ago that is, where the machine's own count reaches back to it: the wall clock may have
-    /// been set meanwhile.
-    pub age: Option<Duration>,
-}
-
 const UNFINISHED: &str = "\
 SELECT r.id, r.job, r.trigger, r.scheduled_us, r.due_us, r.state, r.reason, r.definition_hash, r.not_before_us, r.opened_us, r.attempts, r.counted, r.workspace, r.kwargs, r.request, r.backfill, \
   EXISTS (SELECT 1 FROM events e WHERE e.run_id = r.id AND e.kind = 'cancel') AS cancelled, \
@@ -141,44 +122,6 @@ pub(super) async fn interrupted(pool: &SqlitePool) -> Result<Vec<InterruptedAtte
             Ok(InterruptedAttempt {
                 run: run_id(row, "run_id")?,
                 attempt: row.try_get("attempt")?,
-            })
-        })
-        .collect()
-}
-
-/// Closed attempts whose slots may still be held: counted from an instant after `since`, or, of this
-/// boot, for less than `window`. A `network_error` gave its slot back (contract, section 3).
-const HOLDS: &str = "\
-SELECT workspace, origin, key_id, coalesce(written_us, finished_us) AS since_us, \
-  CASE WHEN boot = $2 AND uptime_us <= $3 THEN $3 - uptime_us END AS age_us \
-FROM attempts WHERE finished_us IS NOT NULL \
-  AND CASE WHEN boot = $2 AND uptime_us <= $3 THEN $3 - uptime_us < $4 ELSE coalesce(written_us, finished_us) > $1 END \
-  AND NOT (outcome = 'network_error' OR (outcome = 'rejected' AND http_status IS NULL))";
-
-pub(super) async fn holds(
-    pool: &SqlitePool,
-    since: Timestamp,
-    uptime: Option<Uptime>,
-    window: Duration,
-) -> Result<Vec<Hold>, sqlx::Error> {
-    sqlx::query(HOLDS)
-        .bind(since.as_microsecond())
-        .bind(uptime.map(|uptime| uptime.boot))
-        .bind(uptime.map(|uptime| duration_us(uptime.since)))
-        .bind(duration_us(window))
-        .fetch_all(pool)
-        .await?
-        .iter()
-        .map(|row| {
-            let age = row.try_get::<Option<i64>, _>("age_us")?;
-            Ok(Hold {
-                workspace: WorkspaceName(Arc::from(row.try_get::<&str, _>("workspace")?)),
-                origin: Arc::from(row.try_get::<&str, _>("origin")?),
-                key: KeyId(Arc::from(row.try_get::<&str, _>("key_id")?)),
-                since: timestamp(row, "since_us")?,
-                age: age
-                    .and_then(|us| u64::try_from(us).ok())
-                    .map(Duration::from_micros),
             })
         })
         .collect()
