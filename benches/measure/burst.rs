@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::daemon::{self, Daemon, Ledger};
+use crate::daemon::{self, Daemon, Jobs, Ledger};
 use crate::figures::median;
 use crate::remote::Remote;
 use crate::{commits, posts};
@@ -92,7 +92,7 @@ impl Burst {
     pub(crate) async fn run(folder: &Path, remote: &Remote, runs: usize) -> Self {
         // Time to read and schedule them all before they are due.
         let due = daemon::second_after(Duration::from_secs(3 + runs as u64 / 5_000));
-        daemon::configure(folder, &remote.origin, runs, &daemon::at(due), None);
+        daemon::configure(folder, &remote.origin, &Jobs::on(&daemon::at(due), runs));
         let daemon = Daemon::start(folder).await;
         let mut ledger = Ledger::open(folder).await;
         let cpu = daemon.cpu();

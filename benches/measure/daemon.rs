@@ -25,23 +25,44 @@ pub(crate) fn folder(name: &str) -> PathBuf {
     folder
 }
 
-/// Writes a configuration of `jobs` jobs that all call `origin` on `schedule`.
-pub(crate) fn configure(
-    folder: &Path,
-    origin: &str,
-    jobs: usize,
-    schedule: &str,
-    spread: Option<&str>,
-) {
+/// Jobs that are alike but for their number.
+pub(crate) struct Jobs<'j> {
+    pub(crate) count: usize,
+    pub(crate) schedule: &'j str,
+    pub(crate) spread: Option<&'j str>,
+    /// Calls of theirs at once, at most.
+    pub(crate) in_flight: usize,
+}
+
+impl<'j> Jobs<'j> {
+    /// So many on a schedule, without a spread.
+    pub(crate) fn on(schedule: &'j str, count: usize) -> Self {
+        Self {
+            count,
+            schedule,
+            spread: None,
+            in_flight: IN_FLIGHT,
+        }
+    }
+}
+
+/// Writes a configuration of jobs that all call `origin`.
+pub(crate) fn configure(folder: &Path, origin: &str, jobs: &Jobs<'_>) {
+    let Jobs {
+        count,
+        schedule,
+        spread,
+        in_flight,
+    } = jobs;
     let mut text = format!(
-        "version: 1\ndatabase: sqlite://{}\nworkspaces:\n  bench: {{ base_url: \"{origin}\", api_key: {{ env: BENCH_KEY }}, quota: none, max_in_flight: {IN_FLIGHT} }}\n\
+        "version: 1\ndatabase: sqlite://{}\nworkspaces:\n  bench: {{ base_url: \"{origin}\", api_key: {{ env: BENCH_KEY }}, quota: none, max_in_flight: {in_flight} }}\n\
          defaults:\n  workspace: bench\n  timezone: UTC\njobs:\n",
         folder.join("funcron.db").display()
     );
     let spread = spread
         .map(|spread| format!(", spread: {spread}"))
         .unwrap_or_default();
-    for number in 0..jobs {
+    for number in 0..*count {
         writeln!(
             text,
             "  - {{ name: job-{number}, schedule: \"{schedule}\", func_id: bench__f{number}.run, kwargs: {{ n: {number}, note: a note of some length }}{spread} }}"

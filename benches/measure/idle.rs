@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::daemon::{self, Daemon};
+use crate::daemon::{self, Daemon, Jobs};
 use crate::remote::Remote;
 
 /// How long nothing is watched.
@@ -13,7 +13,7 @@ const WATCHED: Duration = Duration::from_secs(20);
 pub(crate) async fn measure(jobs: usize) {
     let remote = Remote::start(Duration::ZERO, 0);
     let folder = daemon::folder("idle");
-    daemon::configure(&folder, &remote.origin, jobs, "0 0 1 1 *", None);
+    daemon::configure(&folder, &remote.origin, &Jobs::on("0 0 1 1 *", jobs));
     let first = Daemon::start(&folder).await;
     let first_ready = first.ready_after;
     first.stop();

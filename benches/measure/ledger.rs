@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use crate::daemon::{self, Daemon, Ledger};
+use crate::daemon::{self, Daemon, Jobs, Ledger};
 use crate::figures::median;
 use crate::maker::{self, History};
 use crate::reads::{OTHERS, PROMISED, Read, Reads, Seen, summary};
@@ -74,7 +74,7 @@ pub(crate) async fn measure(runs: usize, folder: &Path) -> String {
         maker::make(&path, &history).await;
     }
     let remote = Remote::start(Duration::ZERO, 0);
-    daemon::configure(folder, &remote.origin, JOBS, SCHEDULE, None);
+    daemon::configure(folder, &remote.origin, &Jobs::on(SCHEDULE, JOBS));
     daemon::retain(folder, "3650d");
     let daemon = Daemon::start(folder).await;
     let mut ledger = Ledger::open(folder).await;

@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
-use crate::daemon::{self, Daemon};
+use crate::daemon::{self, Daemon, Jobs};
 use crate::figures::{self, quantile};
 use crate::remote::Remote;
 
 /// How long, after a few seconds to settle.
 const SECONDS: usize = 60;
+
+/// What a workspace may have in flight at the most. As many calls as there are jobs are let go at once
+/// where that allows it: to wait until others have been answered is not the scheduler's lateness.
+const MOST_IN_FLIGHT: usize = 1024;
 
 /// Calls of the first seconds, which open the connections, are not counted.
 const SETTLING: usize = 3;
@@ -17,7 +21,12 @@ const SETTLING: usize = 3;
 pub(crate) async fn measure(jobs: usize, spread: Option<&str>) {
     let remote = Remote::start(Duration::from_millis(10), 0);
     let folder = daemon::folder("seconds");
-    daemon::configure(&folder, &remote.origin, jobs, "* * * * * *", spread);
+    let setup = Jobs {
+        spread,
+        in_flight: jobs.min(MOST_IN_FLIGHT),
+        ..Jobs::on("* * * * * *", jobs)
+    };
+    daemon::configure(&folder, &remote.origin, &setup);
     let daemon = Daemon::start(&folder).await;
     tokio::time::sleep(Duration::from_secs(SETTLING as u64)).await;
     daemon::sleep_until(daemon::second_after(Duration::ZERO)).await;
@@ -34,8 +43,9 @@ pub(crate) async fn measure(jobs: usize, spread: Option<&str>) {
         Some(_) => after_due(&folder, from).await,
     };
     println!(
-        "\n## {jobs} jobs on every second for {SECONDS} s, spread {}\n",
-        spread.unwrap_or("none")
+        "\n## {jobs} jobs on every second for {SECONDS} s, spread {}, at most {} in flight, the remote answers after 10 ms\n",
+        spread.unwrap_or("none"),
+        setup.in_flight
     );
     println!("| calls | expected | p50 | p99 | latest | CPU | peak RSS |");
     println!("|--:|--:|--:|--:|--:|--:|--:|");

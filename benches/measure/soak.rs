@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::daemon::{self, Daemon, Ledger};
+use crate::daemon::{self, Daemon, Jobs, Ledger};
 use crate::figures::{self, quantile};
 use crate::maker::{self, History};
 use crate::remote::Remote;
@@ -53,7 +53,7 @@ pub(crate) async fn measure(minutes: usize) {
     };
     maker::make(&path, &history).await;
     let remote = Remote::start(Duration::from_millis(10), 0);
-    daemon::configure(&folder, &remote.origin, JOBS, "* * * * * *", None);
+    daemon::configure(&folder, &remote.origin, &Jobs::on("* * * * * *", JOBS));
     daemon::retain(&folder, "1d");
     let daemon = Daemon::start(&folder).await;
     tokio::time::sleep(Duration::from_secs(3)).await;
