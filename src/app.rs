@@ -124,8 +124,13 @@ pub async fn run(options: Options) -> Result<(), AppError> {
         let poke = daemon.driver.poke.clone();
         async move { signals.forward(&stop, &wanted, &poke, &clock).await }
     });
-    daemon.serve(&stop).await;
+    // Not on the main thread: to wake it for each call that ends costs more than what it then does.
+    let served = tokio::spawn(async move { daemon.serve(&stop).await }).await;
     listener.abort();
+    if let Err(ended) = served {
+        // Nobody cancels it, so it has panicked: with the engine gone the process is to end.
+        std::panic::resume_unwind(ended.into_panic());
+    }
     Ok(())
 }
 

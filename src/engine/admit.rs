@@ -187,8 +187,10 @@ impl Engine {
         self.lines.put(mirror, self.clock.now());
         self.calls.tasks.spawn(async move {
             let left = (context.clone(), run.clone(), permit.clone());
+            // Some kilobytes, which would be moved several times on the way to where the task lies.
+            let attempt = Box::pin(execute::attempt(context, run, permit));
             // Nothing of what the attempt held is looked at again, so it may be left as it was.
-            let attempt = AssertUnwindSafe(execute::attempt(context, run, permit));
+            let attempt = AssertUnwindSafe(attempt);
             let ended = match attempt.catch_unwind().await {
                 Ok(ended) => ended,
                 Err(_) => execute::after_panic(left.0.clone(), left.1, left.2).await,

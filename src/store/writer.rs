@@ -28,6 +28,11 @@ use crate::domain::run::RunId;
 /// Operations per transaction, at most.
 const BATCH: usize = 512;
 
+/// A batch of so many waits for nobody else. Of a burst with 128 calls in flight it leaves a part
+/// behind: were all of them in one transaction, nobody would call while it lasts, and nobody would write
+/// while they call.
+const ENOUGH: usize = 96;
+
 /// Operations that may wait before their senders do.
 pub(super) const QUEUE: usize = 4096;
 
@@ -109,7 +114,7 @@ pub(super) async fn run(
 ///
 /// Rejected: a delay in milliseconds, which a lone call would pay for, too.
 async fn gather(queue: &mut mpsc::Receiver<Pending>, batch: &mut Vec<Pending>) {
-    loop {
+    while batch.len() < ENOUGH {
         let before = batch.len();
         tokio::task::yield_now().await;
         while batch.len() < BATCH
@@ -117,7 +122,7 @@ async fn gather(queue: &mut mpsc::Receiver<Pending>, batch: &mut Vec<Pending>) {
         {
             batch.push(pending);
         }
-        if batch.len() == before || batch.len() >= BATCH {
+        if batch.len() == before {
             return;
         }
     }
