@@ -179,8 +179,28 @@ fn a_queue_that_waits_already_is_replaced_by_its_newest() {
 /// having been cut off, and nothing is made twice that was not to be (the house sees to that).
 #[test]
 fn a_crash_at_any_point_of_the_replacement_loses_and_doubles_nothing() {
+    let ends = [
+        // Dead before the tick was planned: it is caught up, after the retry of the live run.
+        "00:01:00 success, 00:02:00 catchup success",
+        // Dead between the plan and the end of the call that was cut off.
+        "00:01:00 unknown/daemon_died, 00:02:00 success",
+        "00:01:00 unknown/replaced, 00:02:00 success",
+    ];
+    let ends = BTreeSet::from(ends.map(str::to_owned));
     let mut seen = BTreeSet::new();
-    let mut turns = 1;
+    // How many turns a commit takes is the machine's affair, and one pass may step over it.
+    for first in 1..=10 {
+        die_at_every_point_from(first, &mut seen);
+        if seen.is_superset(&ends) {
+            break;
+        }
+    }
+    assert_eq!(seen, ends);
+}
+
+/// Collects the ends of what a daemon had begun that died after ever more turns.
+fn die_at_every_point_from(first: usize, seen: &mut BTreeSet<String>) {
+    let mut turns = first;
     loop {
         let more = "overlap: cancel_running, idempotent: true";
         let mut house = House::new(&[job("a", "1,2 0 * * *", more)]);
@@ -193,18 +213,10 @@ fn a_crash_at_any_point_of_the_replacement_loses_and_doubles_nothing() {
         house.run_until("00:03");
         seen.insert(house.runs("a").join(", "));
         if finished {
-            break;
+            return;
         }
         turns += 1 + turns / 8;
     }
-    let ends = [
-        // Dead before the tick was planned: it is caught up, after the retry of the live run.
-        "00:01:00 success, 00:02:00 catchup success",
-        // Dead between the plan and the end of the call that was cut off.
-        "00:01:00 unknown/daemon_died, 00:02:00 success",
-        "00:01:00 unknown/replaced, 00:02:00 success",
-    ];
-    assert_eq!(seen, ends.map(str::to_owned).into());
 }
 
 #[test]

@@ -68,6 +68,23 @@ async fn a_connection_that_the_server_closed_while_it_idled_is_not_taken_for_a_r
 }
 
 #[tokio::test]
+async fn a_connection_reset_before_the_request_was_read_is_unsent_or_in_doubt_and_nothing_else() {
+    let server = RawServer::start(vec![Step::Reset]).await;
+    let client = client(&server.url());
+    for round in 1..=50 {
+        let record = client.call(call(LONG)).await;
+        let said = &record.decided_by;
+        match record.outcome {
+            // The reset was seen before the connection asked for the body.
+            Outcome::NetworkError => assert_eq!(record.written_after, None, "{said}"),
+            _ => assert_unknown(&record, Reason::NoReply),
+        }
+        assert_eq!(server.connections(), round, "a call was made again: {said}");
+    }
+    assert_eq!(server.requests().len(), 0);
+}
+
+#[tokio::test]
 async fn a_connection_whose_other_end_is_gone_without_a_word_leaves_its_call_in_doubt() {
     let server = RawServer::start(vec![Step::Read, Step::Write(fine()), Step::Hang]).await;
     let client = client(&server.url());
