@@ -290,24 +290,14 @@ impl Reader {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
+    use super::super::explain::steps;
     use super::*;
-    use sqlx::{AssertSqlSafe, SqliteConnection};
 
     #[tokio::test]
     async fn a_run_is_looked_for_by_indexes_alone() {
-        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
-        sqlx::migrate!("migrations/sqlite")
-            .run(&mut connection)
-            .await
-            .unwrap();
         for sql in [FIND, RUN, ATTEMPTS, EVENTS] {
-            let rows = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}")))
-                .fetch_all(&mut connection)
-                .await
-                .unwrap();
-            let steps: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
+            let steps = steps(sql).await;
             for step in &steps {
                 let is_scan = step.starts_with("SCAN") && !step.contains("SUBQUERY");
                 assert!(!is_scan, "{}", steps.join("\n"));

@@ -101,20 +101,15 @@ fn hold(row: &SqliteRow) -> Result<Hold, sqlx::Error> {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
+    use super::super::explain::{empty_ledger, steps};
     use super::*;
-    use sqlx::sqlite::SqlitePoolOptions;
 
     const SECOND_US: i64 = 1_000_000;
     const NOW_US: i64 = 1_795_514_400 * SECOND_US;
     const WINDOW: Duration = Duration::from_secs(61);
 
     async fn ledger() -> SqlitePool {
-        let pool = SqlitePoolOptions::new().max_connections(1);
-        let pool = pool.connect("sqlite::memory:").await.unwrap();
-        sqlx::migrate!("migrations/sqlite")
-            .run(&pool)
-            .await
-            .unwrap();
+        let pool = empty_ledger().await;
         sqlx::raw_sql("PRAGMA foreign_keys = OFF")
             .execute(&pool)
             .await
@@ -174,10 +169,6 @@ mod tests {
 
     #[tokio::test]
     async fn attempts_are_walked_as_they_lie() {
-        let pool = ledger().await;
-        let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {NEWEST_FIRST}"));
-        let steps = sqlx::query(explain).fetch_all(&pool).await.unwrap();
-        let steps: Vec<String> = steps.iter().map(|row| row.get("detail")).collect();
-        assert_eq!(steps, ["SCAN attempts"]);
+        assert_eq!(steps(NEWEST_FIRST).await, ["SCAN attempts"]);
     }
 }

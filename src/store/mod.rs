@@ -17,6 +17,8 @@ mod detail;
 mod dialect;
 mod disk;
 mod error;
+#[cfg(test)]
+mod explain;
 mod finish;
 mod ground;
 mod holds;

@@ -273,25 +273,10 @@ async fn tell(connection: &mut SqliteConnection, pass: &mut Prune) -> Result<(),
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
+    use super::super::explain::steps;
     use super::super::old::{old_bodies, old_runs};
     use super::*;
-    use sqlx::{Connection, SqliteConnection};
-
-    /// How SQLite goes about a query.
-    async fn plan(query: String) -> String {
-        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
-        sqlx::migrate!("migrations/sqlite")
-            .run(&mut connection)
-            .await
-            .unwrap();
-        let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {query}"));
-        let rows = sqlx::query(explain).fetch_all(&mut connection).await;
-        let steps = rows.unwrap();
-        let steps: Vec<String> = steps.iter().map(|row| row.get("detail")).collect();
-        steps.join("\n")
-    }
 
     #[tokio::test]
     async fn what_is_old_is_found_without_a_look_at_what_is_not() {
@@ -303,7 +288,7 @@ mod tests {
             (old_runs(), by_end),
             (old_bodies(), by_opening),
         ] {
-            let plan = plan(query).await;
+            let plan = steps(&query).await.join("\n");
             assert!(plan.contains(index), "{plan}");
             for table in ["SCAN r", "SCAN a", "SCAN n", "B-TREE"] {
                 assert!(!plan.contains(table), "{plan}");

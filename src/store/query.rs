@@ -389,31 +389,16 @@ impl Reader {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
+    use super::super::explain::{empty_ledger, steps};
     use super::*;
-    use sqlx::{Connection, Row, SqliteConnection};
 
     async fn plan(filter: HistoryFilter) -> String {
         plan_of(&filter, false).await
     }
 
     async fn plan_of(filter: &HistoryFilter, is_rare: bool) -> String {
-        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
-        sqlx::migrate!("migrations/sqlite")
-            .run(&mut connection)
-            .await
-            .unwrap();
-        let mut statement = Statement::select(LINE, filter, is_rare);
-        statement.text.insert_str(0, "EXPLAIN QUERY PLAN ");
-        let mut query = sqlx::query(AssertSqlSafe(statement.text));
-        for value in statement.parameters {
-            query = match value {
-                Parameter::Text(text) => query.bind(text),
-                Parameter::Integer(integer) => query.bind(integer),
-            };
-        }
-        let rows = query.fetch_all(&mut connection).await.unwrap();
-        let steps: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
-        steps.join("\n")
+        let statement = Statement::select(LINE, filter, is_rare);
+        steps(&statement.text).await.join("\n")
     }
 
     fn of(change: impl FnOnce(&mut HistoryFilter)) -> HistoryFilter {
@@ -490,14 +475,10 @@ mod tests {
 
     #[tokio::test]
     async fn the_columns_are_those_of_the_view_in_its_order() {
-        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
-        sqlx::migrate!("migrations/sqlite")
-            .run(&mut connection)
-            .await
-            .unwrap();
+        let ledger = empty_ledger().await;
         let names: Vec<String> =
             sqlx::query_scalar("SELECT name FROM pragma_table_info('executions')")
-                .fetch_all(&mut connection)
+                .fetch_all(&ledger)
                 .await
                 .unwrap();
         assert_eq!(names, Execution::COLUMNS);

@@ -145,10 +145,9 @@ impl Reader {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
+    use super::super::explain::steps;
     use super::*;
-    use sqlx::{Connection, SqliteConnection};
 
     #[test]
     fn a_percentile_is_one_of_what_was_measured() {
@@ -167,18 +166,9 @@ mod tests {
 
     #[tokio::test]
     async fn only_the_rows_of_the_span_are_looked_at() {
-        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
-        sqlx::migrate!("migrations/sqlite")
-            .run(&mut connection)
-            .await
-            .unwrap();
         let queries = [StatsBy::Job, StatsBy::Func, StatsBy::Day].map(ticks);
         for query in queries {
-            let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {query}"));
-            let rows = sqlx::query(explain).fetch_all(&mut connection).await;
-            let rows = rows.unwrap();
-            let steps: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
-            let plan = steps.join("\n");
+            let plan = steps(&query).await.join("\n");
             assert!(plan.contains("runs_by_time (scheduled_us>?"), "{plan}");
             for table in ["SCAN r", "SCAN a", "B-TREE"] {
                 assert!(!plan.contains(table), "{plan}");

@@ -109,8 +109,8 @@ pub(super) async fn run(
 }
 
 /// Lets in who is about to come: a reply that is there already makes a close, and every other task that
-/// is ready runs before this one goes on. As long as that brings something, the transaction is worth
-/// more with it than without; where nobody comes, it costs no time.
+/// is ready runs before this one goes on. As long as that brings something, and up to [`ENOUGH`], the
+/// transaction is worth more with it than without; where nobody comes, it costs no time.
 ///
 /// Rejected: a delay in milliseconds, which a lone call would pay for, too.
 async fn gather(queue: &mut mpsc::Receiver<Pending>, batch: &mut Vec<Pending>) {
