@@ -124,7 +124,8 @@ pub async fn run(options: Options) -> Result<(), AppError> {
         let poke = daemon.driver.poke.clone();
         async move { signals.forward(&stop, &wanted, &poke, &clock).await }
     });
-    // Not on the main thread: to wake it for each call that ends costs more than what it then does.
+    // Not on the main thread: each call that ends would wake it from a worker of the runtime,
+    // which made a burst some hundredths slower.
     let served = tokio::spawn(async move { daemon.serve(&stop).await }).await;
     listener.abort();
     if let Err(ended) = served {

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use crate::daemon::{self, Daemon, Jobs, Ledger};
-use crate::figures::median;
+use crate::figures::{ascending, median, quantile};
 use crate::maker::{self, History};
 use crate::reads::{OTHERS, PROMISED, Read, Reads, Seen, summary};
 use crate::remote::Remote;
@@ -171,9 +171,11 @@ impl Kind {
         self.calls.iter().sum::<f64>() / self.calls.len() as f64 / WINDOW.as_secs_f64()
     }
 
-    /// The least or the most calls a second that a window had.
-    fn extreme(&self, beyond: f64, of: fn(f64, f64) -> f64) -> f64 {
-        self.calls.iter().copied().fold(beyond, of) / WINDOW.as_secs_f64()
+    /// The fewest and the most calls a second that a window had.
+    fn range(&self) -> (f64, f64) {
+        let rates = self.calls.iter().map(|calls| calls / WINDOW.as_secs_f64());
+        let rates = ascending(rates);
+        (quantile(&rates, 0.0), quantile(&rates, 1.0))
     }
 
     /// Microseconds that the daemon computes for a call.
@@ -235,11 +237,12 @@ impl Work {
             ("each command once a second", &self.paced),
             ("commands back to back", &self.tight),
         ] {
+            let (fewest, most) = kind.range();
             println!(
                 "| {name} | {:.0} | {:.0} to {:.0} | {:.2} | {:.0} µs |",
                 kind.rate(),
-                kind.extreme(f64::INFINITY, f64::min),
-                kind.extreme(0.0, f64::max),
+                fewest,
+                most,
                 kind.rate() / self.alone.rate(),
                 kind.cpu()
             );

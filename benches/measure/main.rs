@@ -41,11 +41,12 @@ use std::path::Path;
 use std::process::ExitCode;
 
 /// Everything, in the order of the README's table.
-const ALL: [&str; 8] = [
+const ALL: [&str; 9] = [
     "burst 10000",
     "burst 100000",
     "seconds 200",
     "seconds 2000",
+    "seconds 2000 1s",
     "idle 100",
     "idle 1000",
     "idle 10000",
