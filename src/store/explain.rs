@@ -5,14 +5,13 @@
 use sqlx::sqlite::SqlitePoolOptions;
 use sqlx::{AssertSqlSafe, Row, SqlitePool};
 
+use super::schema::MIGRATOR;
+
 /// A ledger of the newest schema without a row. Its one connection is the ledger.
 pub(super) async fn empty_ledger() -> SqlitePool {
     let pool = SqlitePoolOptions::new().max_connections(1);
     let pool = pool.connect("sqlite::memory:").await.unwrap();
-    sqlx::migrate!("migrations/sqlite")
-        .run(&pool)
-        .await
-        .unwrap();
+    MIGRATOR.run(&pool).await.unwrap();
     pool
 }
 

@@ -35,6 +35,7 @@ mod reader;
 mod resume;
 mod rewind;
 mod rows;
+mod schema;
 mod size;
 mod stats;
 mod surroundings;

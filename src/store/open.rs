@@ -2,10 +2,9 @@
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use jiff::Timestamp;
-use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection};
 use tokio::sync::{mpsc, oneshot};
@@ -23,13 +22,11 @@ use super::plan::Plan;
 use super::prune::Prune;
 use super::reader::Reader;
 use super::rewind::{Rewind, Rewound};
+use super::schema;
 use super::size::{Shrink, Size};
 use super::versions::Event;
 use super::writer::{self, Answer, Operation, Pending};
 use crate::domain::run::RunId;
-
-/// The schema, numbered; landed files are never edited.
-static MIGRATOR: Migrator = sqlx::migrate!("migrations/sqlite");
 
 /// A ledger held by this process. Cheap to clone; every clone writes through the one writer.
 #[derive(Clone, Debug)]
@@ -254,12 +251,12 @@ fn unexpected() -> StoreError {
     )
 }
 
-fn doing(path: &Path) -> String {
+pub(super) fn doing(path: &Path) -> String {
     format!("opening the ledger {}", path.display())
 }
 
 /// Makes the file with the ledger's mode before SQLite would make it with the process's.
-fn create(path: &Path) -> Result<(), StoreError> {
+pub(super) fn create(path: &Path) -> Result<(), StoreError> {
     OpenOptions::new()
         .write(true)
         .create(true)
@@ -270,7 +267,7 @@ fn create(path: &Path) -> Result<(), StoreError> {
         .map_err(|error| StoreError::new(doing(path), lock::io_kind(&error)))
 }
 
-async fn connect(path: &Path) -> Result<SqliteConnection, StoreError> {
+pub(super) async fn connect(path: &Path) -> Result<SqliteConnection, StoreError> {
     let options = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(false);
@@ -288,9 +285,9 @@ async fn prepare(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let failed = |error| StoreError::from_sqlx(doing(path), error);
-    let found = schema_version(connection, path).await?;
-    if found > 0 && found < newest() {
-        copy_aside(connection, path, found, now)
+    let found = schema::version(connection, path).await?;
+    if found > 0 && found < schema::newest() {
+        schema::copy_aside(connection, path, found, now)
             .await
             .map_err(failed)?;
     }
@@ -314,7 +311,7 @@ async fn prepare(
             .await
             .map_err(failed)?;
     }
-    MIGRATOR
+    schema::MIGRATOR
         .run(connection)
         .await
         .map_err(|error| failed(sqlx::Error::Migrate(Box::new(error))))
@@ -344,157 +341,10 @@ async fn set(
         .map(drop)
 }
 
-/// The number of the schema that this release writes.
-pub(super) fn newest() -> i64 {
-    MIGRATOR
-        .iter()
-        .map(|migration| migration.version)
-        .max()
-        .unwrap_or(0)
-}
-
-/// The schema's number: 0 of an empty file.
-///
-/// # Errors
-/// `NotALedger` of a file that holds anything else, `Newer` of a ledger from a later release.
-pub(super) async fn schema_version(
-    connection: &mut SqliteConnection,
-    path: &Path,
-) -> Result<i64, StoreError> {
-    let failed = |error| StoreError::from_sqlx(doing(path), error);
-    let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema")
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(failed)?;
-    if tables == 0 {
-        return Ok(0);
-    }
-    let application: i64 = sqlx::query_scalar("PRAGMA application_id")
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(failed)?;
-    if application != dialect::APPLICATION_ID {
-        return Err(StoreError::new(doing(path), StoreErrorKind::NotALedger));
-    }
-    let found: Option<i64> =
-        sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success")
-            .fetch_one(&mut *connection)
-            .await
-            .map_err(failed)?;
-    let (found, known) = (found.unwrap_or(0), newest());
-    if found > known {
-        return Err(StoreError::new(
-            doing(path),
-            StoreErrorKind::Newer { found, known },
-        ));
-    }
-    Ok(found)
-}
-
-/// Copies the ledger to `FILE.schema-N.TIME` before a migration changes it.
-async fn copy_aside(
-    connection: &mut SqliteConnection,
-    path: &Path,
-    found: i64,
-    now: Timestamp,
-) -> Result<PathBuf, sqlx::Error> {
-    let copy = PathBuf::from(format!(
-        "{}.schema-{found}.{}",
-        path.display(),
-        now.as_second()
-    ));
-    // VACUUM takes an empty file, and would make its own for everybody to read.
-    create(&copy).map_err(|error| sqlx::Error::Io(std::io::Error::other(error)))?;
-    sqlx::query("VACUUM INTO $1")
-        .bind(copy.display().to_string())
-        .execute(connection)
-        .await?;
-    tracing::info!(copy = %copy.display(), "the ledger was copied aside before its migration");
-    Ok(copy)
-}
-
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
-
-    #[tokio::test]
-    async fn the_copy_of_before_a_migration_is_whole_and_no_more_readable_than_the_ledger() {
-        let place = tempfile::tempdir().unwrap();
-        let path = place.path().join("funcron.db");
-        let at = Timestamp::UNIX_EPOCH;
-        let (ledger, held) = Ledger::open(&path, at).await.unwrap();
-        ledger
-            .plan(Plan::nothing(at, Timestamp::from_second(7).unwrap()))
-            .await
-            .unwrap();
-        held.release(ledger).await;
-
-        let mut connection = connect(&path).await.unwrap();
-        let copy = copy_aside(&mut connection, &path, 1, at).await.unwrap();
-        assert_eq!(copy, place.path().join("funcron.db.schema-1.0"));
-        let mode = std::fs::metadata(&copy).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777 & !lock::FILE_MODE, 0, "{mode:o}");
-        let reader = Reader::open(&copy).await.unwrap();
-        let planned = reader.planned_through().await.unwrap();
-        assert_eq!(planned, Timestamp::from_second(7).ok());
-    }
-
-    #[tokio::test]
-    async fn a_ledger_of_the_first_schema_is_copied_aside_and_keeps_what_it_has() {
-        let place = tempfile::tempdir().unwrap();
-        let path = place.path().join("funcron.db");
-        std::fs::File::create(&path).unwrap();
-        let mut connection = connect(&path).await.unwrap();
-        let first = MIGRATOR.iter().filter(|migration| migration.version == 1);
-        let early = Migrator {
-            migrations: first.cloned().collect(),
-            ..Migrator::DEFAULT
-        };
-        early.run(&mut connection).await.unwrap();
-        let rows = format!(
-            "PRAGMA application_id = {};
-             INSERT INTO events (id, at_us, kind, actor, job, run_id, detail) VALUES (7, 1, 'trigger', 'ops', 'a', 'r', '{{}}');
-             INSERT INTO runs (id, job, trigger, scheduled_us, due_us, state, definition_hash, workspace, func_id, created_us, opened_us, finished_us, attempts, counted)
-             VALUES ('018f0000-0000-7000-8000-000000000001', 'a', 'schedule', 1, 1, 'success', 'h', 'w', 'f', 1, 2, 3, 1, 1);
-             INSERT INTO attempts (run_id, attempt, opened_us, finished_us, workspace, origin, key_id, func_id, request, request_bytes, request_sha256, trace_id, outcome, decided_by)
-             VALUES ('018f0000-0000-7000-8000-000000000001', 1, 2, 3, 'w', 'o', 'k', 'f', 'asked', 5, 's', 'TRACE-1', 'success', 'words');",
-            dialect::APPLICATION_ID
-        );
-        let rows = sqlx::raw_sql(sqlx::AssertSqlSafe(rows));
-        rows.execute(&mut connection).await.unwrap();
-        connection.close().await.unwrap();
-        let refused = Reader::open(&path).await.unwrap_err();
-        let too_old = StoreErrorKind::Older { found: 1, known: 2 };
-        assert_eq!(
-            *refused.kind(),
-            too_old,
-            "a reader brings nothing up to date"
-        );
-
-        let (ledger, held) = Ledger::open(&path, Timestamp::UNIX_EPOCH).await.unwrap();
-        assert!(place.path().join("funcron.db.schema-1.0").exists());
-        let size = ledger.reader().size().await.unwrap();
-        assert!(!size.can_shrink, "its pages stay where they are");
-        held.release(ledger).await;
-        let mut connection = connect(&path).await.unwrap();
-        let execution: String = sqlx::query_scalar(
-            "SELECT concat_ws(' ', job, state, attempt, request, trace_id, outcome) FROM executions",
-        )
-        .fetch_one(&mut connection)
-        .await
-        .unwrap();
-        assert_eq!(execution, "a success 1 asked TRACE-1 success");
-        let event: String = sqlx::query_scalar(
-            "SELECT concat_ws(' ', id, at_us, kind, actor, job, run_id, detail) FROM events",
-        )
-        .fetch_one(&mut connection)
-        .await
-        .unwrap();
-        assert_eq!(event, "7 1 trigger ops a r {}");
-    }
 
     #[tokio::test]
     async fn a_new_ledger_can_give_its_pages_back() {

@@ -11,9 +11,9 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use super::error::{StoreError, StoreErrorKind};
 use super::holds::{self, Hold};
 use super::lock;
-use super::open::{newest, schema_version};
 use super::plan::Gap;
 use super::resume::{self, InterruptedAttempt, UnfinishedRun};
+use super::schema;
 use super::versions::LoadedVersion;
 use crate::clock::Uptime;
 use crate::domain::job::{DefinitionHash, JobName};
@@ -59,8 +59,8 @@ impl Reader {
             .acquire()
             .await
             .map_err(|error| StoreError::from_sqlx(doing(), error))?;
-        let known = newest();
-        match schema_version(&mut connection, path).await? {
+        let known = schema::newest();
+        match schema::version(&mut connection, path).await? {
             0 => return Err(StoreError::new(doing(), StoreErrorKind::NotALedger)),
             found if found < known => {
                 let kind = StoreErrorKind::Older { found, known };
