@@ -124,7 +124,7 @@ impl Engine {
         let Some(submitted) = submitted else {
             return Ok(None);
         };
-        match self.durable(submitted.plan).await {
+        match self.durable(submitted.plan, now).await {
             Ok(taken) => taken.into_iter().for_each(|run| self.lines.remove(run)),
             Err(error) => {
                 // An attempt of one of them can be no more durable than the plan is.
@@ -145,20 +145,31 @@ impl Engine {
         Ok(submitted.more.or(past))
     }
 
-    /// Waits until a plan is durable. The disk takes its time, and calls that end meanwhile make room for
-    /// others.
-    async fn durable(&mut self, plan: SubmittedPlan) -> Result<Vec<RunId>, StoreError> {
+    /// Waits until a plan is durable. The disk takes its time: calls that end meanwhile make room for
+    /// others, and what a spread or a retry held back gets into line. That goes by the monotonic clock
+    /// from the step's present on: the wall clock may be set now, and only a step looks whether it was.
+    async fn durable(
+        &mut self,
+        plan: SubmittedPlan,
+        now: Timestamp,
+    ) -> Result<Vec<RunId>, StoreError> {
+        let clock = self.clock.clone();
+        let begun = clock.monotonic();
+        let present = || later(now, clock.monotonic().saturating_sub(begun));
         let mut durable = std::pin::pin!(plan.durable());
         loop {
+            let wake = self.lines.next_delayed().unwrap_or(Timestamp::MAX);
+            let left = Duration::try_from(wake.duration_since(present()));
             tokio::select! {
                 biased;
                 taken = &mut durable => return taken,
                 Some(told) = self.calls.told.recv() => {
                     self.take_in(told);
                     self.take_in_told();
-                    self.fill_up();
                 }
+                () = clock.sleep(left.unwrap_or_default()) => self.lines.wake(present()),
             }
+            self.fill_up();
         }
     }
 
