@@ -32,8 +32,10 @@ pub(super) enum Expression {
 #[derive(Debug)]
 pub(super) struct Cron {
     days: Days,
-    /// Seconds since midnight, ascending.
-    times: Vec<i64>,
+    /// Ascending, as the minutes and seconds are.
+    hours: Vec<i64>,
+    minutes: Vec<i64>,
+    seconds: Vec<i64>,
     /// Whether the minute or the hour field begins with `*`: such a job follows elapsed time where
     /// the wall clock jumps, the others follow the wall clock.
     pub(super) follows_elapsed_time: bool,
@@ -77,18 +79,23 @@ impl Cron {
                 )));
             }
         };
-        let mut times = Vec::new();
-        let seconds = sorted(&SECOND, second, job)?;
-        let minutes = sorted(&MINUTE, minute, job)?;
-        for hour in sorted(&HOUR, hour, job)? {
-            for minute in &minutes {
-                times.extend(seconds.iter().map(|s| hour * 3_600 + minute * 60 + s));
-            }
-        }
         Ok(Self {
             days: Days::read(day_of_month, month, day_of_week, year, job)?,
-            times,
+            hours: sorted(&HOUR, hour, job)?,
+            minutes: sorted(&MINUTE, minute, job)?,
+            seconds: sorted(&SECOND, second, job)?,
             follows_elapsed_time: minute.starts_with('*') || hour.starts_with('*'),
+        })
+    }
+
+    /// The times of a day, in seconds. Not kept: of every second they are 86,400, for each of thousands
+    /// of jobs.
+    fn times(&self) -> impl Iterator<Item = i64> + Send {
+        self.hours.iter().flat_map(move |hour| {
+            self.minutes.iter().flat_map(move |minute| {
+                let minute = hour * 3_600 + minute * 60;
+                self.seconds.iter().map(move |second| minute + second)
+            })
         })
     }
 
@@ -101,7 +108,7 @@ impl Cron {
             .step_by(DAY as usize)
             .zip(days)
             .filter(|(_, date)| self.days.name(*date))
-            .flat_map(|(midnight, _)| self.times.iter().map(move |time| midnight + time))
+            .flat_map(|(midnight, _)| self.times().map(move |time| midnight + time))
             .skip_while(move |local| *local < first)
             .take_while(move |local| *local < end)
     }
