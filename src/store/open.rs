@@ -256,7 +256,7 @@ pub(super) fn doing(path: &Path) -> String {
 }
 
 /// Makes the file with the ledger's mode before SQLite would make it with the process's.
-pub(super) fn create(path: &Path) -> Result<(), StoreError> {
+fn create(path: &Path) -> Result<(), StoreError> {
     OpenOptions::new()
         .write(true)
         .create(true)

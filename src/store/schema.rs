@@ -5,6 +5,8 @@
 //!   reader refuses what is older.
 //! - What a release does not know, since it is newer, nobody opens.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -13,7 +15,8 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::dialect;
 use super::error::{StoreError, StoreErrorKind};
-use super::open::{create, doing};
+use super::lock::FILE_MODE;
+use super::open::doing;
 
 pub(super) static MIGRATOR: Migrator = sqlx::migrate!("migrations/sqlite");
 
@@ -64,7 +67,8 @@ pub(super) async fn version(
     Ok(found)
 }
 
-/// Copies the ledger to `FILE.schema-N.TIME` before a migration changes it.
+/// Copies the ledger to `FILE.schema-N.TIME` before a migration changes it. A gigabyte takes some
+/// seconds; of one that does not fit on the disk nothing is left.
 pub(super) async fn copy_aside(
     connection: &mut SqliteConnection,
     path: &Path,
@@ -76,13 +80,18 @@ pub(super) async fn copy_aside(
         path.display(),
         now.as_second()
     ));
+    tracing::info!(copy = %copy.display(), "the ledger is of an earlier release: it is copied aside, and then brought up to date");
     // VACUUM takes an empty file, and would make its own for everybody to read.
-    create(&copy).map_err(|error| sqlx::Error::Io(std::io::Error::other(error)))?;
-    sqlx::query("VACUUM INTO $1")
-        .bind(copy.display().to_string())
-        .execute(connection)
-        .await?;
-    tracing::info!(copy = %copy.display(), "the ledger was copied aside before its migration");
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(FILE_MODE);
+    options.open(&copy)?;
+    let copied = sqlx::query("VACUUM INTO $1").bind(copy.display().to_string());
+    if let Err(error) = copied.execute(connection).await {
+        // The service manager starts the daemon again, and the next copy has another name.
+        let _ = std::fs::remove_file(&copy);
+        return Err(error);
+    }
+    tracing::info!("the ledger has been copied aside");
     Ok(copy)
 }
 
@@ -93,7 +102,6 @@ mod tests {
 
     use sqlx::{AssertSqlSafe, Connection};
 
-    use super::super::lock;
     use super::super::open::{Ledger, connect};
     use super::super::plan::Plan;
     use super::super::reader::Reader;
@@ -128,10 +136,28 @@ mod tests {
         let copy = copy_aside(&mut connection, &path, 1, at).await.unwrap();
         assert_eq!(copy, place.path().join("funcron.db.schema-1.0"));
         let mode = std::fs::metadata(&copy).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777 & !lock::FILE_MODE, 0, "{mode:o}");
+        assert_eq!(mode & 0o777 & !FILE_MODE, 0, "{mode:o}");
         let reader = Reader::open(&copy).await.unwrap();
         let planned = reader.planned_through().await.unwrap();
         assert_eq!(planned, Timestamp::from_second(7).ok());
+    }
+
+    #[tokio::test]
+    async fn of_a_copy_that_fails_nothing_is_left_and_a_good_one_stays() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("funcron.db");
+        let at = Timestamp::UNIX_EPOCH;
+        let (ledger, held) = Ledger::open(&path, at).await.unwrap();
+        held.release(ledger).await;
+        let mut connection = connect(&path).await.unwrap();
+        let copy = copy_aside(&mut connection, &path, 1, at).await.unwrap();
+        copy_aside(&mut connection, &path, 1, at).await.unwrap_err();
+        assert!(copy.metadata().unwrap().len() > 0);
+        // Nothing can be copied from within a transaction.
+        let begin = sqlx::query("BEGIN").execute(&mut connection);
+        begin.await.unwrap();
+        copy_aside(&mut connection, &path, 2, at).await.unwrap_err();
+        assert!(!place.path().join("funcron.db.schema-2.0").exists());
     }
 
     #[tokio::test]
