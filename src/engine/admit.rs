@@ -148,18 +148,6 @@ impl Engine {
         Ok(wake.map(|at| later(now, at.saturating_sub(monotonic))))
     }
 
-    /// Spawns attempts in the place of those that have ended within a step, where nothing has to be
-    /// decided before: what a step does before it admits, it has done.
-    pub(super) fn fill_up(&mut self) {
-        let monotonic = self.clock.monotonic();
-        if self.stray || self.lines.are_contested() || monotonic < self.rest_until {
-            return;
-        }
-        for workspace in self.lines.workspaces() {
-            self.admit_workspace(&workspace, monotonic);
-        }
-    }
-
     fn admit_workspace(
         &mut self,
         workspace: &WorkspaceName,

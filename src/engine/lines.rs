@@ -320,14 +320,9 @@ impl Lines {
             .collect()
     }
 
-    /// When the next run's time comes that is held back by a delay alone.
-    pub(super) fn next_delayed(&self) -> Option<Timestamp> {
-        self.delayed.first().map(|(at, _)| *at)
-    }
-
     /// When something changes by itself next: a delay or a run's patience ends.
     pub(super) fn next_wake(&self) -> Option<Timestamp> {
-        let delayed = self.next_delayed();
+        let delayed = self.delayed.first().map(|(at, _)| *at);
         let expiry = self.expiries.first().map(|(at, _)| *at);
         delayed.into_iter().chain(expiry).min()
     }

@@ -12,16 +12,14 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Engine;
 use super::run::{Run, later};
-use super::timetable::Entry;
 use crate::domain::job::{Catchup, Job, JobName};
 use crate::domain::plan::{self, CatchUp, LATE, Late, Planned};
 use crate::domain::run::{NewRun, Reason, RunId, RunState, Trigger};
 use crate::store::{Gap, GapCause, Plan, StoreError, SubmittedPlan};
 
 /// Ticks of one planning transaction that are due now, about: a burst of ten thousand is called while
-/// the rest of it is written. With more at once the first calls leave later, and those that follow them
-/// starve; with fewer there are more transactions.
-const DUE: usize = 128;
+/// the rest of it is written.
+const DUE: usize = 512;
 
 /// Ticks of one planning transaction that nobody was there for, about.
 const LATE_TICKS: usize = 2_048;
@@ -35,7 +33,7 @@ pub(super) struct Submitted {
     /// Its runs that stand in line already.
     runs: Vec<RunId>,
     /// What it took out of the timetable.
-    due: Vec<Entry>,
+    due: Vec<(Timestamp, JobName)>,
     opened: Vec<Gap>,
     /// Where the cursor stands with it.
     through: Timestamp,
@@ -67,18 +65,18 @@ impl Engine {
         let mut runs = Vec::new();
         let mut opened = Vec::new();
         while runs.len() < DUE {
-            let Some(entry) = self.timetable.pop_due(now) else {
+            let Some((tick, name)) = self.timetable.pop_due(now) else {
                 break;
             };
-            if let Some(job) = self.jobs.jobs.get(&entry.job).cloned() {
-                let before = entry.tick - MICROSECOND;
-                if entry.tick <= live_from {
+            if let Some(job) = self.jobs.jobs.get(&name).cloned() {
+                let before = tick - MICROSECOND;
+                if tick <= live_from {
                     opened.extend(split(&job, gap(&job, before, live_from, cause)));
                 }
                 let ticks = self.join_queue(&job, before.max(live_from), now);
                 runs.extend(ticks.into_iter().map(|tick| self.mirrored(&job, tick, now)));
             }
-            due.push(entry);
+            due.push((tick, name));
         }
         if due.is_empty() {
             self.late_cause = None;
@@ -124,7 +122,7 @@ impl Engine {
         let Some(submitted) = submitted else {
             return Ok(None);
         };
-        match self.durable(submitted.plan, now).await {
+        match submitted.plan.durable().await {
             Ok(taken) => taken.into_iter().for_each(|run| self.lines.remove(run)),
             Err(error) => {
                 // An attempt of one of them can be no more durable than the plan is.
@@ -137,40 +135,12 @@ impl Engine {
         self.planned_through = self.planned_through.max(submitted.through);
         let past = (!submitted.opened.is_empty()).then_some(now);
         self.queue_gaps(submitted.opened);
-        let names = submitted.due.into_iter().map(|entry| entry.job);
+        let names = submitted.due.into_iter().map(|(_, name)| name);
         self.reschedule(names, now);
         if submitted.more.is_none() {
             self.late_cause = None;
         }
         Ok(submitted.more.or(past))
-    }
-
-    /// Waits until a plan is durable. The disk takes its time: calls that end meanwhile make room for
-    /// others, and what a spread or a retry held back gets into line. That goes by the monotonic clock
-    /// from the step's present on: the wall clock may be set now, and only a step looks whether it was.
-    async fn durable(
-        &mut self,
-        plan: SubmittedPlan,
-        now: Timestamp,
-    ) -> Result<Vec<RunId>, StoreError> {
-        let clock = self.clock.clone();
-        let begun = clock.monotonic();
-        let present = || later(now, clock.monotonic().saturating_sub(begun));
-        let mut durable = std::pin::pin!(plan.durable());
-        loop {
-            let wake = self.lines.next_delayed().unwrap_or(Timestamp::MAX);
-            let left = Duration::try_from(wake.duration_since(present()));
-            tokio::select! {
-                biased;
-                taken = &mut durable => return taken,
-                Some(told) = self.calls.told.recv() => {
-                    self.take_in(told);
-                    self.take_in_told();
-                }
-                () = clock.sleep(left.unwrap_or_default()) => self.lines.wake(present()),
-            }
-            self.fill_up();
-        }
     }
 
     /// Plans the next part of the past that nobody was there for. Answers with an instant that is

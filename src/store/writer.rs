@@ -101,16 +101,16 @@ pub(super) async fn run(
 ) {
     let mut batch = Vec::with_capacity(BATCH);
     while queue.recv_many(&mut batch, BATCH).await > 0 {
-        commit(&mut connection, &mut ground, &mut queue, &mut batch).await;
+        gather(&mut queue, &mut batch).await;
+        commit(&mut connection, &mut ground, std::mem::take(&mut batch)).await;
     }
     leave_wal(&mut connection).await;
     let _ = connection.close().await;
 }
 
-/// Lets in who has come meanwhile, or is about to: a plan is being written while the attempts of its
-/// runs get ready, a reply that is there already makes a close, and every other task that is ready runs
-/// before this one goes on. As long as that brings something, and up to [`ENOUGH`], the transaction is
-/// worth more with it than without; where nobody comes, it costs no time.
+/// Lets in who is about to come: a reply that is there already makes a close, and every other task that
+/// is ready runs before this one goes on. As long as that brings something, and up to [`ENOUGH`], the
+/// transaction is worth more with it than without; where nobody comes, it costs no time.
 ///
 /// Rejected: a delay in milliseconds, which a lone call would pay for, too.
 async fn gather(queue: &mut mpsc::Receiver<Pending>, batch: &mut Vec<Pending>) {
@@ -147,16 +147,11 @@ async fn leave_wal(connection: &mut SqliteConnection) {
     }
 }
 
-/// Commits the batch and who joins it, and leaves it empty.
-async fn commit(
-    connection: &mut SqliteConnection,
-    ground: &mut Ground,
-    queue: &mut mpsc::Receiver<Pending>,
-    batch: &mut Vec<Pending>,
-) {
-    match transaction(connection, ground, batch, Some(queue)).await {
+async fn commit(connection: &mut SqliteConnection, ground: &mut Ground, batch: Vec<Pending>) {
+    let operations: Vec<&Operation> = batch.iter().map(|pending| &pending.operation).collect();
+    match transaction(connection, ground, &operations).await {
         Ok(answers) => {
-            for (pending, answer) in batch.drain(..).zip(answers) {
+            for (pending, answer) in batch.into_iter().zip(answers) {
                 // A sender that no longer listens has been stopped; the row is durable all the same.
                 let _ = pending.answer.send(Ok(answer));
             }
@@ -170,11 +165,11 @@ async fn commit(
 async fn take_apart(
     connection: &mut SqliteConnection,
     ground: &mut Ground,
-    batch: &mut Vec<Pending>,
+    mut batch: Vec<Pending>,
     failure: Failure,
 ) {
     if let Some(kind) = failure.of_the_disk() {
-        for pending in batch.drain(..) {
+        for pending in batch {
             let error = StoreError::new(pending.operation.doing(), kind.clone());
             let _ = pending.answer.send(Err(error));
         }
@@ -186,11 +181,8 @@ async fn take_apart(
         }
         return;
     }
-    for pending in batch.drain(..) {
-        let mut alone = vec![pending];
-        let result = transaction(connection, ground, &mut alone, None).await;
-        let Some(pending) = alone.pop() else { return };
-        let outcome = match result {
+    for pending in batch {
+        let outcome = match transaction(connection, ground, &[&pending.operation]).await {
             Ok(mut answers) => Ok(answers.pop().unwrap_or(Answer::Done)),
             Err(failure) => failure.answer(&pending.operation),
         };
@@ -249,10 +241,9 @@ impl Failure {
 async fn transaction(
     connection: &mut SqliteConnection,
     ground: &mut Ground,
-    batch: &mut Vec<Pending>,
-    joining: Option<&mut mpsc::Receiver<Pending>>,
+    operations: &[&Operation],
 ) -> Result<Vec<Answer>, Failure> {
-    let result = begin_to_commit(connection, ground, batch, joining).await;
+    let result = begin_to_commit(connection, ground, operations).await;
     if result.is_err() {
         // Its only failure is that there is nothing to roll back any more.
         let _ = sqlx::query("ROLLBACK").execute(connection).await;
@@ -263,24 +254,13 @@ async fn transaction(
 async fn begin_to_commit(
     connection: &mut SqliteConnection,
     ground: &mut Ground,
-    batch: &mut Vec<Pending>,
-    mut joining: Option<&mut mpsc::Receiver<Pending>>,
+    operations: &[&Operation],
 ) -> Result<Vec<Answer>, Failure> {
     ground.holds().map_err(Failure::Disk)?;
     sqlx::query(dialect::BEGIN_WRITE)
         .execute(&mut *connection)
         .await?;
-    let mut answers = Vec::new();
-    loop {
-        if let Some(queue) = &mut joining {
-            gather(queue, batch).await;
-        }
-        let new = &batch[answers.len()..];
-        if new.is_empty() {
-            break;
-        }
-        answers.extend(perform(connection, new).await?);
-    }
+    let answers = perform(connection, operations).await?;
     let passed = ground.disk.pass(Moment::BeforeCommit).await;
     passed.map_err(Failure::Disk)?;
     sqlx::query("COMMIT").execute(connection).await?;
@@ -291,13 +271,13 @@ async fn begin_to_commit(
 
 async fn perform(
     connection: &mut SqliteConnection,
-    batch: &[Pending],
+    operations: &[&Operation],
 ) -> Result<Vec<Answer>, Failure> {
-    let mut answers = Vec::with_capacity(batch.len());
+    let mut answers = Vec::with_capacity(operations.len());
     let mut opens = Vec::new();
     let mut closes = Vec::new();
-    for pending in batch {
-        answers.push(match &pending.operation {
+    for operation in operations {
+        answers.push(match operation {
             Operation::Plan(plan) => Answer::Planned(plan::write(connection, plan).await?),
             Operation::Settle(decisions) => {
                 Answer::Settled(finish::settle_all(connection, decisions).await?)
