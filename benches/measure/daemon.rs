@@ -222,7 +222,7 @@ impl Ledger {
         loop {
             // By the small index first: the count over all of them costs more than the look is worth.
             let open = self
-                .number("SELECT count(*) FROM runs WHERE state IN ('waiting', 'running')")
+                .number("SELECT count(*) FROM runs WHERE finished_us IS NULL")
                 .await;
             let last = self
                 .number("SELECT count(*) FROM (SELECT 1 FROM attempts LIMIT 1)")
