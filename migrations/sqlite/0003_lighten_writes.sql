@@ -13,7 +13,8 @@ CREATE INDEX runs_open ON runs (due_us) WHERE finished_us IS NULL;
 -- For `IN` and a list of more than two constants SQLite builds a B-tree in every statement and looks into
 -- it for every row (the opcodes of the CHECKs were a third of all the writing); comparisons one after
 -- another, the frequent ones first, cost next to nothing. They allow the same, NULL too, so no row is
--- copied: <https://sqlite.org/lang_altertable.html>, at the end of section 8, has this way for it.
+-- copied: <https://sqlite.org/lang_altertable.html>, "Making Other Kinds Of Table Schema Changes", has
+-- this way for it. Other connections read the schema anew because of the indexes above.
 PRAGMA writable_schema = ON;
 UPDATE sqlite_schema SET sql =
     replace(replace(replace(replace(replace(replace(replace(replace(replace(sql,

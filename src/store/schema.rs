@@ -100,8 +100,9 @@ pub(super) async fn copy_aside(
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
-    use sqlx::{AssertSqlSafe, Connection};
+    use sqlx::{AssertSqlSafe, Connection, SqliteExecutor};
 
+    use super::super::explain::empty_ledger;
     use super::super::open::{Ledger, connect};
     use super::super::plan::Plan;
     use super::super::reader::Reader;
@@ -118,6 +119,10 @@ mod tests {
             migrations: known.cloned().collect(),
             ..Migrator::DEFAULT
         }
+    }
+
+    async fn texts(ledger: impl SqliteExecutor<'_>, query: &'static str) -> Vec<String> {
+        sqlx::query_scalar(query).fetch_all(ledger).await.unwrap()
     }
 
     #[tokio::test]
@@ -176,7 +181,7 @@ mod tests {
              VALUES ('018f0000-0000-7000-8000-000000000001', 1, 2, 3, 'w', 'o', 'k', 'f', 'asked', 5, 's', 'TRACE-1', 'success', 'words');",
             dialect::APPLICATION_ID
         );
-        let rows = sqlx::raw_sql(sqlx::AssertSqlSafe(rows));
+        let rows = sqlx::raw_sql(AssertSqlSafe(rows));
         rows.execute(&mut connection).await.unwrap();
         connection.close().await.unwrap();
         let refused = Reader::open(&path).await.unwrap_err();
@@ -196,20 +201,13 @@ mod tests {
         assert!(!size.can_shrink, "its pages stay where they are");
         held.release(ledger).await;
         let mut connection = connect(&path).await.unwrap();
-        let execution: String = sqlx::query_scalar(
-            "SELECT concat_ws(' ', job, state, attempt, request, trace_id, outcome) FROM executions",
-        )
-        .fetch_one(&mut connection)
-        .await
-        .unwrap();
-        assert_eq!(execution, "a success 1 asked TRACE-1 success");
-        let event: String = sqlx::query_scalar(
-            "SELECT concat_ws(' ', id, at_us, kind, actor, job, run_id, detail) FROM events",
-        )
-        .fetch_one(&mut connection)
-        .await
-        .unwrap();
-        assert_eq!(event, "7 1 trigger ops a r {}");
+        let execution = "SELECT concat_ws(' ', job, state, attempt, request, trace_id, outcome) FROM executions";
+        let execution = texts(&mut connection, execution).await;
+        assert_eq!(execution, ["a success 1 asked TRACE-1 success"]);
+        let event =
+            "SELECT concat_ws(' ', id, at_us, kind, actor, job, run_id, detail) FROM events";
+        let event = texts(&mut connection, event).await;
+        assert_eq!(event, ["7 1 trigger ops a r {}"]);
     }
 
     /// A column of a product: words, one that is none, and NULL.
@@ -219,14 +217,13 @@ mod tests {
     }
 
     /// Of all combinations that `rows` makes, those that the checks of the schema `version` let in.
-    async fn let_in(version: i64, rows: &str, read: &str) -> Vec<String> {
+    async fn let_in(version: i64, rows: &str, read: &'static str) -> Vec<String> {
         let mut ledger = SqliteConnection::connect("sqlite::memory:").await.unwrap();
         migrator(version).run(&mut ledger).await.unwrap();
         let rows = format!("PRAGMA foreign_keys = OFF; INSERT OR IGNORE INTO {rows}");
         let rows = sqlx::raw_sql(AssertSqlSafe(rows));
         rows.execute(&mut ledger).await.unwrap();
-        let kept = sqlx::query_scalar(AssertSqlSafe(read.to_owned()));
-        kept.fetch_all(&mut ledger).await.unwrap()
+        texts(&mut ledger, read).await
     }
 
     #[tokio::test]
@@ -265,11 +262,9 @@ mod tests {
 
     #[tokio::test]
     async fn no_check_of_what_a_run_writes_has_a_list_to_build() {
-        let mut ledger = SqliteConnection::connect("sqlite::memory:").await.unwrap();
-        MIGRATOR.run(&mut ledger).await.unwrap();
-        let tables =
-            sqlx::query_scalar("SELECT sql FROM sqlite_schema WHERE name IN ('runs', 'attempts')");
-        let tables: Vec<String> = tables.fetch_all(&mut ledger).await.unwrap();
+        let tables = "SELECT sql FROM sqlite_schema WHERE name IN ('runs', 'attempts')";
+        let tables = texts(&empty_ledger().await, tables).await;
+        assert_eq!(tables.len(), 2);
         for list in tables.iter().flat_map(|sql| sql.split(" IN (").skip(1)) {
             let list = list.split(')').next().unwrap();
             assert!(list.matches(',').count() < 2, "{list}");
