@@ -1,7 +1,7 @@
 //! An attempt: one HTTP call made for a run, and everything that is known of it afterwards. All of
 //! it is redacted.
 
-use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
@@ -16,12 +16,12 @@ pub const BODY_LIMIT: usize = 256 * 1024;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredBody {
     /// The text, cut at a character's boundary. Bytes that are no UTF-8 read as U+FFFD.
-    pub text: String,
+    pub text: Arc<str>,
     /// The length of the whole redacted text. A reply longer than `max_reply`, or broken off, is
     /// whole as far as it was read.
     pub bytes: u64,
     /// The SHA-256 of the whole redacted text, in hex.
-    pub sha256: String,
+    pub sha256: Arc<str>,
 }
 
 impl StoredBody {
@@ -32,17 +32,20 @@ impl StoredBody {
 
     /// Keeps `redacted` up to `limit` bytes.
     pub fn new(redacted: &str, limit: usize) -> Self {
-        let mut sha256 = String::with_capacity(64);
-        for byte in Sha256::digest(redacted.as_bytes()) {
-            // writing to a String cannot fail
-            let _ = write!(sha256, "{byte:02x}");
-        }
         Self {
-            text: head(redacted, limit).to_owned(),
+            text: head(redacted, limit).into(),
             bytes: redacted.len() as u64,
-            sha256,
+            sha256: hex(&Sha256::digest(redacted.as_bytes())).into(),
         }
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let nibbles = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    nibbles
+        .map(|nibble| char::from(DIGITS[usize::from(nibble)]))
+        .collect()
 }
 
 /// The longest beginning of `text` that has at most `limit` bytes.
@@ -130,12 +133,12 @@ mod tests {
     #[test]
     fn a_body_is_cut_between_characters_and_measured_whole() {
         let stored = StoredBody::new("密密密", 7);
-        assert_eq!(stored.text, "密密");
+        assert_eq!(&*stored.text, "密密");
         assert_eq!(stored.bytes, 9);
         assert_eq!(stored.sha256, StoredBody::new("密密密", 9).sha256);
-        assert_eq!(StoredBody::new("密", 2).text, "");
+        assert_eq!(&*StoredBody::new("密", 2).text, "");
         assert_eq!(
-            StoredBody::new("abc", 100).sha256,
+            &*StoredBody::new("abc", 100).sha256,
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
         );
     }

@@ -278,7 +278,8 @@ impl Engine {
         let Some(permit) = self.calls.take_permit(over.run) else {
             return;
         };
-        self.permits.give_back(&permit, over.returned);
+        let now = self.clock.monotonic();
+        self.permits.give_back(&permit, over.returned, now);
         let (key, workspace) = (&permit.key.id, &permit.workspace.name);
         if over.holds_key {
             let since = self.clock.monotonic();
@@ -296,7 +297,8 @@ impl Engine {
         let now = self.clock.now();
         // Of a call that was made it has come back already.
         if let Some(permit) = self.calls.end(ended.run()) {
-            self.permits.give_back(&permit, Returned::Unopened);
+            let now = self.clock.monotonic();
+            self.permits.give_back(&permit, Returned::Unopened, now);
         }
         match ended {
             Ended::NotOpened { run, error } => {

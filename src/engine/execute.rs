@@ -1,4 +1,4 @@
-//! One attempt, in a task of its own: render → open → call → judge → close.
+//! One attempt, in a task of its own: render → open → send → judge → close.
 //!
 //! The permit was taken before the task was spawned. The attempt's row is durable before its request
 //! leaves; the recording of its end is tried until it is written, since the call cannot be unmade.
@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -17,13 +17,13 @@ use super::jobset::JobSet;
 use super::permits::{Permit, Returned};
 use super::prepare::{Refused, prepare};
 use super::run::{Run, later};
+use super::send::{Instants, send};
 use crate::clock::{Clock, Uptime};
 use crate::domain::attempt::CallRecord;
-use crate::domain::job::Job;
 use crate::domain::outcome::Outcome;
 use crate::domain::retry::{self, Decision, Situation};
 use crate::domain::run::{Reason, RunState};
-use crate::guance::{Call, Client, Request};
+use crate::guance::{Client, Request};
 use crate::store::{After, CloseAttempt, Closed, Ledger, OpenAttempt, Opened};
 
 /// Between two tries to record an attempt's end.
@@ -97,20 +97,13 @@ async fn make(
             return Ended::NotOpened { run: run.id, error };
         }
     }
-    let sent = Instants::now(&context.clock);
     let first_opened = run.opened_at.unwrap_or(opened_at);
-    let record = match request {
+    let (sent, record) = match request {
         Ok(request) => {
-            call(
-                &context,
-                &run.job,
-                &permit,
-                request,
-                later(first_opened, run.job.deadline).duration_since(sent.wall),
-            )
-            .await
+            let deadline = later(first_opened, run.job.deadline);
+            send(&context, &run.job, &permit, request, deadline).await
         }
-        Err(refused) => refused.record,
+        Err(refused) => (Instants::now(&context.clock), refused.record),
     };
     let run = Run {
         attempts: number,
@@ -162,7 +155,7 @@ pub(super) fn interrupted(
     run.last_finished = Some(now);
     run.unknown = Some(reason);
     if run.cancelled {
-        after = cancelled(&run, after);
+        after = cut_short(&run, Reason::Operator, after);
     }
     run.state = after.state;
     run.reason = after.reason;
@@ -177,64 +170,6 @@ pub(super) fn interrupted(
         after,
     };
     (run, row)
-}
-
-/// When the request was given to the client, on both clocks. Not the attempt's opening: until its row
-/// is durable a slow disk may take seconds, and a quota slot counted from before would end too early.
-#[derive(Clone, Copy, Debug)]
-struct Instants {
-    wall: Timestamp,
-    monotonic: Duration,
-    uptime: Option<Uptime>,
-}
-
-impl Instants {
-    fn now(clock: &Clock) -> Self {
-        Self {
-            wall: clock.now(),
-            monotonic: clock.monotonic(),
-            uptime: clock.uptime(),
-        }
-    }
-}
-
-async fn call(
-    context: &Context,
-    job: &Job,
-    permit: &Permit,
-    request: Request,
-    left: SignedDuration,
-) -> CallRecord {
-    let left = Duration::try_from(left).unwrap_or(Duration::ZERO);
-    let call = Call {
-        workspace: permit.workspace.name.clone(),
-        request,
-        timeout: job.timeout.min(left),
-        expect: job.expect.clone(),
-    };
-    let cut_off = |reason| {
-        let decided_by = match reason {
-            Reason::Operator => "somebody cancelled the run with the call under way",
-            Reason::Replaced => "a newer run took its place with the call under way",
-            _ => "the call was cut off under way",
-        };
-        CallRecord::without_reply(Outcome::Unknown, Some(reason), decided_by)
-    };
-    if let Some(reason) = context.cut.reason() {
-        return cut_off(reason);
-    }
-    tokio::select! {
-        // A reply that is there is the truth, whatever else has come at the same moment; and what a
-        // person wanted of this run says more than that the daemon stops.
-        biased;
-        record = context.client.call(call) => record,
-        reason = context.cut.asked() => cut_off(reason),
-        () = context.abort.cancelled() => CallRecord::without_reply(
-            Outcome::Unknown,
-            Some(Reason::Shutdown),
-            "the daemon was stopped with the call under way",
-        ),
-    }
 }
 
 async fn close(
@@ -273,8 +208,9 @@ async fn close(
     run.last_outcome = Some(record.outcome);
     run.last_finished = Some(now);
     run.unknown = record.unknown_reason.or(run.unknown);
-    if context.cut.reason() == Some(Reason::Operator) {
-        after = cancelled(&run, after);
+    // One that was cut off before it was sent was never in doubt, and is not tried again either.
+    if let Some(reason) = context.cut.reason() {
+        after = cut_short(&run, reason, after);
     }
     log(&run, permit, &record, after);
     run.state = after.state;
@@ -358,12 +294,12 @@ pub(super) fn judge(run: &Run, record: &CallRecord, now: Timestamp) -> After {
     }
 }
 
-/// The same of a run that somebody cancelled while its call came to its own end: no attempt follows.
-pub(super) fn cancelled(run: &Run, after: After) -> After {
+/// The same of a run that was to end while its call came to its own end: no attempt follows.
+pub(super) fn cut_short(run: &Run, reason: Reason, after: After) -> After {
     if after.state.is_final() {
         return after;
     }
-    let (state, reason) = run.end(Reason::Operator, RunState::Cancelled);
+    let (state, reason) = run.end(reason, RunState::Cancelled);
     After {
         state,
         reason: Some(reason),

@@ -8,6 +8,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::gate::{Gate, Pace};
 use super::jobset::JobSet;
 use crate::domain::quota::{Room, Window};
 use crate::domain::workspace::{ApiKey, KeyId, Workspace, WorkspaceName};
@@ -21,6 +22,8 @@ pub(super) struct Permit {
     pub(super) workspace: Arc<Workspace>,
     pub(super) origin: Arc<str>,
     pub(super) key: ApiKey,
+    /// Where its call passes once its attempt is durable.
+    pub(super) gate: Arc<Gate>,
     /// Of a probe of a held key: since when the key was held before it.
     probes: Option<Duration>,
 }
@@ -56,7 +59,10 @@ struct WorkspacePermits {
     workspace: Arc<Workspace>,
     origin: Arc<str>,
     keys: Vec<ApiKey>,
+    /// Permits that are out: calls under way, and attempts that are being opened.
     in_flight: usize,
+    gate: Arc<Gate>,
+    pace: Pace,
     window: Window,
 }
 
@@ -95,9 +101,12 @@ impl Permits {
                     origin: origin.clone(),
                     keys: Vec::new(),
                     in_flight: 0,
+                    gate: Arc::new(Gate::new(workspace.max_in_flight)),
+                    pace: Pace::default(),
                     window: Window::new(workspace.quota.per_workspace),
                 });
             entry.window.set_limit(workspace.quota.per_workspace);
+            entry.gate.set_limit(workspace.max_in_flight);
             entry.workspace = workspace;
             entry.origin = origin;
             entry.keys = keys;
@@ -172,7 +181,8 @@ impl Permits {
         else {
             return Err(Refusal::NoWorkspace);
         };
-        if workspace.in_flight >= workspace.workspace.max_in_flight {
+        let places = workspace.workspace.max_in_flight;
+        if workspace.in_flight >= places + workspace.pace.ahead(now, places) {
             return Err(Refusal::InFlight);
         }
         if let Room::Full(until) = workspace.window.room(now) {
@@ -198,18 +208,23 @@ impl Permits {
             workspace: workspace.workspace.clone(),
             origin: workspace.origin.clone(),
             key: chosen,
+            gate: workspace.gate.clone(),
             probes,
         })
     }
 
-    /// Takes a permit back.
-    pub(super) fn give_back(&mut self, permit: &Permit, returned: Returned) {
+    /// Takes a permit back at `now`.
+    pub(super) fn give_back(&mut self, permit: &Permit, returned: Returned, now: Duration) {
         let workspace = self.workspaces.get_mut(&permit.workspace.name);
         let key = self
             .keys
             .get_mut(&(permit.origin.clone(), permit.key.id.clone()));
         if let Some(workspace) = workspace {
             workspace.in_flight = workspace.in_flight.saturating_sub(1);
+            if matches!(returned, Returned::Sent(_)) {
+                let places = workspace.workspace.max_in_flight;
+                workspace.pace.note(now, places);
+            }
             settle(&mut workspace.window, returned);
         }
         if let Some(key) = key {

@@ -12,14 +12,15 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Engine;
 use super::run::{Run, later};
+use super::timetable::Entry;
 use crate::domain::job::{Catchup, Job, JobName};
 use crate::domain::plan::{self, CatchUp, LATE, Late, Planned};
 use crate::domain::run::{NewRun, Reason, RunId, RunState, Trigger};
 use crate::store::{Gap, GapCause, Plan, StoreError, SubmittedPlan};
 
 /// Ticks of one planning transaction that are due now, about: a burst of ten thousand is called while
-/// the rest of it is written.
-const DUE: usize = 512;
+/// the rest of it is written, in parts that one statement takes in.
+const DUE: usize = 128;
 
 /// Ticks of one planning transaction that nobody was there for, about.
 const LATE_TICKS: usize = 2_048;
@@ -33,7 +34,7 @@ pub(super) struct Submitted {
     /// Its runs that stand in line already.
     runs: Vec<RunId>,
     /// What it took out of the timetable.
-    due: Vec<(Timestamp, JobName)>,
+    due: Vec<Entry>,
     opened: Vec<Gap>,
     /// Where the cursor stands with it.
     through: Timestamp,
@@ -65,18 +66,18 @@ impl Engine {
         let mut runs = Vec::new();
         let mut opened = Vec::new();
         while runs.len() < DUE {
-            let Some((tick, name)) = self.timetable.pop_due(now) else {
+            let Some(entry) = self.timetable.pop_due(now) else {
                 break;
             };
-            if let Some(job) = self.jobs.jobs.get(&name).cloned() {
-                let before = tick - MICROSECOND;
-                if tick <= live_from {
+            if let Some(job) = self.jobs.jobs.get(&entry.job).cloned() {
+                let before = entry.tick - MICROSECOND;
+                if entry.tick <= live_from {
                     opened.extend(split(&job, gap(&job, before, live_from, cause)));
                 }
                 let ticks = self.join_queue(&job, before.max(live_from), now);
                 runs.extend(ticks.into_iter().map(|tick| self.mirrored(&job, tick, now)));
             }
-            due.push((tick, name));
+            due.push(entry);
         }
         if due.is_empty() {
             self.late_cause = None;
@@ -135,7 +136,7 @@ impl Engine {
         self.planned_through = self.planned_through.max(submitted.through);
         let past = (!submitted.opened.is_empty()).then_some(now);
         self.queue_gaps(submitted.opened);
-        let names = submitted.due.into_iter().map(|(_, name)| name);
+        let names = submitted.due.into_iter().map(|entry| entry.job);
         self.reschedule(names, now);
         if submitted.more.is_none() {
             self.late_cause = None;

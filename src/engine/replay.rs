@@ -47,7 +47,7 @@ impl Engine {
         let start = Start {
             run: new.clone(),
             kwargs: None,
-            replay: Some((source, attempt.request.text.clone())),
+            replay: Some((source, attempt.request.text.to_string())),
             backfill: None,
         };
         let event = act(now, "replay", actor, Some(&name), Some(new.id), &detail);

@@ -6,12 +6,22 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::run::later;
 use crate::domain::job::{Job, JobName};
 
 /// The next tick of every enabled job that has one.
 #[derive(Debug, Default)]
 pub(super) struct Timetable {
-    heap: BinaryHeap<Reverse<(Timestamp, JobName)>>,
+    heap: BinaryHeap<Reverse<Entry>>,
+}
+
+/// A job's next tick. Ordered by tick and then by when its run is due: of thousands with a spread, which
+/// take many transactions to plan, those that are to go first are planned first.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Entry {
+    pub(super) tick: Timestamp,
+    due: Timestamp,
+    pub(super) job: JobName,
 }
 
 impl Timetable {
@@ -36,23 +46,27 @@ impl Timetable {
             return;
         }
         if let Some(tick) = job.schedule.next_after(after) {
-            self.heap.push(Reverse((tick.at, job.name.clone())));
+            self.heap.push(Reverse(Entry {
+                tick: tick.at,
+                due: later(tick.at, job.delay(tick.at)),
+                job: job.name.clone(),
+            }));
         }
     }
 
     /// Puts back what [`Self::pop_due`] took out.
-    pub(super) fn restore(&mut self, due: impl IntoIterator<Item = (Timestamp, JobName)>) {
+    pub(super) fn restore(&mut self, due: impl IntoIterator<Item = Entry>) {
         self.heap.extend(due.into_iter().map(Reverse));
     }
 
     /// Takes the earliest entry that is due at `now`.
-    pub(super) fn pop_due(&mut self, now: Timestamp) -> Option<(Timestamp, JobName)> {
+    pub(super) fn pop_due(&mut self, now: Timestamp) -> Option<Entry> {
         self.next().filter(|next| *next <= now)?;
         self.heap.pop().map(|Reverse(entry)| entry)
     }
 
     /// The earliest instant.
     pub(super) fn next(&self) -> Option<Timestamp> {
-        self.heap.peek().map(|Reverse((at, _))| *at)
+        self.heap.peek().map(|Reverse(entry)| entry.tick)
     }
 }

@@ -159,7 +159,7 @@ mod tests {
         let request = build_request("guance__openapi.test", None, &kwargs(), &[], &key());
         let expected = r#"{"funcId":"guance__openapi.test","funcBody":{"kwargs":{"z":1,"a":1.0,"title":"夜\"间"}}}"#;
         assert_eq!(request.body, expected);
-        assert_eq!(request.redacted.text, expected);
+        assert_eq!(&*request.redacted.text, expected);
 
         let empty = Json::Object(Vec::new());
         let request = build_request("a__b.c", Some(ReturnType::JsonDumps), &empty, &[], &key());
@@ -186,7 +186,7 @@ mod tests {
             r#"{"funcId":"a__b.c","funcBody":{"kwargs":{"copy":"my hunter\"22","key":"tkn_a_canary_key","token":"hunter\"22"}}}"#
         );
         assert_eq!(
-            request.redacted.text,
+            &*request.redacted.text,
             r#"{"funcId":"a__b.c","funcBody":{"kwargs":{"copy":"my ***","key":"***","token":"***"}}}"#
         );
         let shown = format!("{request:?}");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 
-use super::rows::{Bound, Part, RowsStatement};
+use super::rows::{Bound, Part, RowsStatement, id};
 use crate::domain::attempt::StoredBody;
 use crate::domain::run::RunId;
 use crate::domain::workspace::{KeyId, WorkspaceName};
@@ -42,16 +42,16 @@ pub enum Opened {
 
 static OPEN: RowsStatement<2> = RowsStatement::new([
     Part {
-        head: "WITH v (id, attempt, at) AS (VALUES ",
+        head: "WITH v (id, attempt, at) AS ",
         columns: 3,
-        tail: ") UPDATE runs SET state = 'running', reason = NULL, not_before_us = NULL, attempts = v.attempt, \
+        tail: " UPDATE OR FAIL runs SET state = 'running', reason = NULL, not_before_us = NULL, attempts = v.attempt, \
          counted = counted + 1, opened_us = coalesce(opened_us, v.at) \
          FROM v WHERE runs.id = v.id AND runs.state = 'waiting' AND runs.attempts = v.attempt - 1",
     },
     Part {
-        head: "INSERT INTO attempts (run_id, attempt, opened_us, workspace, origin, key_id, func_id, request, request_bytes, request_sha256) VALUES ",
+        head: "INSERT INTO attempts (run_id, attempt, opened_us, workspace, origin, key_id, func_id, request, request_bytes, request_sha256) SELECT * FROM ",
         columns: 10,
-        tail: " ON CONFLICT DO NOTHING",
+        tail: " WHERE column1 IS NOT NULL ON CONFLICT DO NOTHING",
     },
 ]);
 
@@ -69,20 +69,20 @@ pub(super) async fn open_all(
 
 fn bind_run<'q>(query: Bound<'q>, open: &&OpenAttempt) -> Bound<'q> {
     query
-        .bind(open.run.to_string())
+        .bind(id(open.run))
         .bind(i64::from(open.attempt))
         .bind(open.at.as_microsecond())
 }
 
 fn bind_attempt<'q>(query: Bound<'q>, open: &&OpenAttempt) -> Bound<'q> {
     query
-        .bind(open.run.to_string())
+        .bind(id(open.run))
         .bind(i64::from(open.attempt))
         .bind(open.at.as_microsecond())
-        .bind(open.workspace.0.to_string())
-        .bind(open.origin.to_string())
-        .bind(open.key.0.to_string())
-        .bind(open.func_id.to_string())
+        .bind(open.workspace.0.clone())
+        .bind(open.origin.clone())
+        .bind(open.key.0.clone())
+        .bind(open.func_id.clone())
         .bind(open.request.text.clone())
         .bind(i64::try_from(open.request.bytes).unwrap_or(i64::MAX))
         .bind(open.request.sha256.clone())

@@ -184,8 +184,8 @@ fn response(row: &SqliteRow) -> Result<Option<StoredBody>, sqlx::Error> {
             row.try_get::<Option<i64>, _>("response_bytes")?
                 .unwrap_or(0),
         ),
-        sha256: sha256.unwrap_or_default(),
-        text: text.unwrap_or_default(),
+        sha256: sha256.unwrap_or_default().into(),
+        text: text.unwrap_or_default().into(),
     }))
 }
 

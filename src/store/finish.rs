@@ -1,11 +1,12 @@
 //! Closing an attempt, and settling a run that waits.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 
-use super::rows::{Bound, Part, RowsStatement};
+use super::rows::{Bound, Part, RowsStatement, id, text, word};
 use crate::clock::Uptime;
 use crate::domain::attempt::CallRecord;
 use crate::domain::outcome::Outcome;
@@ -65,27 +66,27 @@ pub struct Settle {
 static CLOSE: RowsStatement<2> = RowsStatement::new([
     Part {
         head: "WITH v (run_id, attempt, written_us, finished_us, boot, uptime_us, http_status, response, response_bytes, response_sha256, trace_id, func_trace_id, task_id, \
-         cost_ms, duration_us, outcome, unknown_reason, decided_by, error_code, engine_reason, engine_error, message) AS (VALUES ",
+         cost_ms, duration_us, outcome, unknown_reason, decided_by, error_code, engine_reason, engine_error, message) AS ",
         columns: 22,
-        tail: ") UPDATE attempts SET written_us = v.written_us, finished_us = v.finished_us, boot = v.boot, uptime_us = v.uptime_us, http_status = v.http_status, response = v.response, \
+        tail: " UPDATE OR FAIL attempts SET written_us = v.written_us, finished_us = v.finished_us, boot = v.boot, uptime_us = v.uptime_us, http_status = v.http_status, response = v.response, \
          response_bytes = v.response_bytes, response_sha256 = v.response_sha256, trace_id = v.trace_id, func_trace_id = v.func_trace_id, \
          task_id = v.task_id, cost_ms = v.cost_ms, duration_us = v.duration_us, outcome = v.outcome, unknown_reason = v.unknown_reason, \
          decided_by = v.decided_by, error_code = v.error_code, engine_reason = v.engine_reason, engine_error = v.engine_error, message = v.message \
          FROM v WHERE attempts.run_id = v.run_id AND attempts.attempt = v.attempt AND attempts.outcome IS NULL",
     },
     Part {
-        head: "WITH v (id, attempt, state, reason, not_before_us, finished_us, uncount) AS (VALUES ",
+        head: "WITH v (id, attempt, state, reason, not_before_us, finished_us, uncount) AS ",
         columns: 7,
-        tail: ") UPDATE runs SET state = v.state, reason = v.reason, not_before_us = v.not_before_us, finished_us = v.finished_us, \
+        tail: " UPDATE OR FAIL runs SET state = v.state, reason = v.reason, not_before_us = v.not_before_us, finished_us = v.finished_us, \
          counted = counted - v.uncount \
          FROM v WHERE runs.id = v.id AND runs.state = 'running' AND runs.attempts = v.attempt",
     },
 ]);
 
 static SETTLE_RUNS: RowsStatement<1> = RowsStatement::new([Part {
-    head: "WITH v (id, state, reason, not_before_us, finished_us) AS (VALUES ",
+    head: "WITH v (id, state, reason, not_before_us, finished_us) AS ",
     columns: 5,
-    tail: ") UPDATE runs SET state = v.state, reason = v.reason, not_before_us = v.not_before_us, finished_us = v.finished_us \
+    tail: " UPDATE runs SET state = v.state, reason = v.reason, not_before_us = v.not_before_us, finished_us = v.finished_us \
      FROM v WHERE runs.id = v.id AND runs.state = 'waiting'",
 }]);
 
@@ -112,10 +113,10 @@ pub(super) async fn close_all(
 fn bind_run<'q>(query: Bound<'q>, close: &&CloseAttempt) -> Bound<'q> {
     let after = close.after;
     query
-        .bind(close.run.to_string())
+        .bind(id(close.run))
         .bind(i64::from(close.attempt))
-        .bind(after.state.as_str())
-        .bind(after.reason.map(|reason| reason.as_str()))
+        .bind(word(after.state.as_str()))
+        .bind(after.reason.map(|reason| word(reason.as_str())))
         .bind(micros(after.not_before))
         .bind(after.state.is_final().then(|| close.at.as_microsecond()))
         .bind(i64::from(close.call.outcome == Outcome::Throttled))
@@ -125,7 +126,7 @@ fn bind_attempt<'q>(query: Bound<'q>, close: &&CloseAttempt) -> Bound<'q> {
     let call = &close.call;
     let body = call.response.as_ref();
     query
-        .bind(close.run.to_string())
+        .bind(id(close.run))
         .bind(i64::from(close.attempt))
         .bind(micros(close.written_at))
         .bind(close.at.as_microsecond())
@@ -135,18 +136,18 @@ fn bind_attempt<'q>(query: Bound<'q>, close: &&CloseAttempt) -> Bound<'q> {
         .bind(body.map(|body| body.text.clone()))
         .bind(body.map(|body| i64::try_from(body.bytes).unwrap_or(i64::MAX)))
         .bind(body.map(|body| body.sha256.clone()))
-        .bind(call.trace_id.clone())
-        .bind(call.func_trace_id.clone())
-        .bind(call.task_id.clone())
+        .bind(text(call.trace_id.as_ref()))
+        .bind(text(call.func_trace_id.as_ref()))
+        .bind(text(call.task_id.as_ref()))
         .bind(call.cost_ms)
         .bind(call.duration.map(duration_us))
-        .bind(call.outcome.as_str())
-        .bind(call.unknown_reason.map(|reason| reason.as_str()))
-        .bind(call.decided_by.clone())
-        .bind(call.error_code.clone())
-        .bind(call.engine_reason.clone())
-        .bind(call.engine_error.clone())
-        .bind(call.message.clone())
+        .bind(word(call.outcome.as_str()))
+        .bind(call.unknown_reason.map(|reason| word(reason.as_str())))
+        .bind(Arc::<str>::from(&*call.decided_by))
+        .bind(text(call.error_code.as_ref()))
+        .bind(text(call.engine_reason.as_ref()))
+        .bind(text(call.engine_error.as_ref()))
+        .bind(text(call.message.as_ref()))
 }
 
 /// Writes decisions on runs that wait; answers the runs that did not.
@@ -166,9 +167,9 @@ pub(super) async fn settle_all(
 fn bind_settle<'q>(query: Bound<'q>, settle: &Settle) -> Bound<'q> {
     let after = settle.after;
     query
-        .bind(settle.run.to_string())
-        .bind(after.state.as_str())
-        .bind(after.reason.map(|reason| reason.as_str()))
+        .bind(id(settle.run))
+        .bind(word(after.state.as_str()))
+        .bind(after.reason.map(|reason| word(reason.as_str())))
         .bind(micros(after.not_before))
         .bind(after.state.is_final().then(|| settle.at.as_microsecond()))
 }

@@ -85,9 +85,9 @@ pub struct Ordered {
 
 static INSERT_STARTS: RowsStatement<1> = RowsStatement::new([Part {
     head: "INSERT INTO runs (id, job, trigger, scheduled_us, due_us, state, reason, definition_hash, workspace, func_id, kwargs, replay_of, \
-         request, backfill, created_us) VALUES ",
+         request, backfill, created_us) SELECT * FROM ",
     columns: 15,
-    tail: " ON CONFLICT (backfill, scheduled_us) WHERE backfill IS NOT NULL DO NOTHING",
+    tail: " WHERE column1 IS NOT NULL ON CONFLICT (backfill, scheduled_us) WHERE backfill IS NOT NULL DO NOTHING",
 }]);
 
 /// Writes the order.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 
-use super::rows::{Bound, Part, RowsStatement};
+use super::rows::{Bound, Part, RowsStatement, id, word};
 use super::versions::{self, Event, VersionChange};
 use crate::domain::job::{DefinitionHash, JobName};
 use crate::domain::run::{NewRun, RunId, Trigger};
@@ -89,24 +89,24 @@ impl GapCause {
 }
 
 static INSERT_RUNS: RowsStatement<1> = RowsStatement::new([Part {
-    head: "INSERT INTO runs (id, job, trigger, scheduled_us, due_us, state, reason, definition_hash, workspace, func_id, not_before_us, created_us, finished_us) VALUES ",
+    head: "INSERT INTO runs (id, job, trigger, scheduled_us, due_us, state, reason, definition_hash, workspace, func_id, not_before_us, created_us, finished_us) SELECT * FROM ",
     columns: 13,
-    tail: " ON CONFLICT (job, scheduled_us) WHERE trigger IN ('schedule', 'catchup') AND ahead IS NOT 'void' DO NOTHING",
+    tail: " WHERE column1 IS NOT NULL ON CONFLICT (job, scheduled_us) WHERE trigger IN ('schedule', 'catchup') AND ahead IS NOT 'void' DO NOTHING",
 }]);
 
 /// Binds the columns that every new run has, from `id` to `func_id`, in their order in the statements.
 pub(super) fn bind_run<'q>(query: Bound<'q>, run: &NewRun) -> Bound<'q> {
     query
-        .bind(run.id.to_string())
-        .bind(run.job.as_str().to_owned())
-        .bind(run.trigger.as_str())
+        .bind(id(run.id))
+        .bind(run.job.shared())
+        .bind(word(run.trigger.as_str()))
         .bind(run.scheduled_at.as_microsecond())
         .bind(run.due_at.as_microsecond())
-        .bind(run.state.as_str())
-        .bind(run.reason.map(|reason| reason.as_str()))
-        .bind(run.definition_hash.0.to_string())
-        .bind(run.workspace.0.to_string())
-        .bind(run.func_id.to_string())
+        .bind(word(run.state.as_str()))
+        .bind(run.reason.map(|reason| word(reason.as_str())))
+        .bind(run.definition_hash.0.clone())
+        .bind(run.workspace.0.clone())
+        .bind(run.func_id.clone())
 }
 
 /// Writes the plan; answers which of its runs already had a row for their tick.

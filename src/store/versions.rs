@@ -52,14 +52,14 @@ pub struct Event {
 static LOAD: RowsStatement<3> = RowsStatement::new([
     END,
     Part {
-        head: "INSERT INTO jobs (name, definition_hash, loaded) VALUES ",
+        head: "INSERT INTO jobs (name, definition_hash, loaded) SELECT * FROM ",
         columns: 3,
-        tail: " ON CONFLICT (name) DO UPDATE SET definition_hash = excluded.definition_hash, loaded = excluded.loaded",
+        tail: " WHERE column1 IS NOT NULL ON CONFLICT (name) DO UPDATE SET definition_hash = excluded.definition_hash, loaded = excluded.loaded",
     },
     Part {
-        head: "INSERT INTO job_versions (job, definition_hash, definition, zone_data, from_us) VALUES ",
+        head: "INSERT INTO job_versions (job, definition_hash, definition, zone_data, from_us) SELECT * FROM ",
         columns: 5,
-        tail: "",
+        tail: " WHERE column1 IS NOT NULL",
     },
 ]);
 
@@ -67,16 +67,16 @@ static LOAD: RowsStatement<3> = RowsStatement::new([
 static REMOVE: RowsStatement<2> = RowsStatement::new([
     END,
     Part {
-        head: "UPDATE jobs SET loaded = 0 WHERE name IN (VALUES ",
+        head: "UPDATE jobs SET loaded = 0 WHERE name IN ",
         columns: 1,
-        tail: ")",
+        tail: "",
     },
 ]);
 
 const END: Part = Part {
-    head: "WITH v (job, at) AS (VALUES ",
+    head: "WITH v (job, at) AS ",
     columns: 2,
-    tail: ") UPDATE job_versions SET until_us = max(from_us, v.at) \
+    tail: " UPDATE job_versions SET until_us = max(from_us, v.at) \
            FROM v WHERE job_versions.job = v.job AND job_versions.until_us IS NULL",
 };
 

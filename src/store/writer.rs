@@ -25,13 +25,10 @@ use super::size::{self, Shrink, Size};
 use super::versions::{self, Event};
 use crate::domain::run::RunId;
 
-/// Operations per transaction, at most.
-const BATCH: usize = 512;
-
-/// A batch of so many waits for nobody else. Of a burst with 128 calls in flight it leaves a part
-/// behind: were all of them in one transaction, nobody would call while it lasts, and nobody would write
-/// while they call.
-const ENOUGH: usize = 96;
+/// Operations per transaction, at most: what one statement takes in. In a burst those who are answered
+/// call while the next are written; with more in one transaction all would call, then all be written, and
+/// one of two processors would rest. What the further fsyncs cost is less.
+const BATCH: usize = 128;
 
 /// Operations that may wait before their senders do.
 pub(super) const QUEUE: usize = 4096;
@@ -101,31 +98,10 @@ pub(super) async fn run(
 ) {
     let mut batch = Vec::with_capacity(BATCH);
     while queue.recv_many(&mut batch, BATCH).await > 0 {
-        gather(&mut queue, &mut batch).await;
         commit(&mut connection, &mut ground, std::mem::take(&mut batch)).await;
     }
     leave_wal(&mut connection).await;
     let _ = connection.close().await;
-}
-
-/// Lets in who is about to come: a reply that is there already makes a close, and every other task that
-/// is ready runs before this one goes on. As long as that brings something, and up to [`ENOUGH`], the
-/// transaction is worth more with it than without; where nobody comes, it costs no time.
-///
-/// Rejected: a delay in milliseconds, which a lone call would pay for, too.
-async fn gather(queue: &mut mpsc::Receiver<Pending>, batch: &mut Vec<Pending>) {
-    while batch.len() < ENOUGH {
-        let before = batch.len();
-        tokio::task::yield_now().await;
-        while batch.len() < BATCH
-            && let Ok(pending) = queue.try_recv()
-        {
-            batch.push(pending);
-        }
-        if batch.len() == before {
-            return;
-        }
-    }
 }
 
 /// Leaves the file readable for those who may not write its directory (guarantee G8). SQLite does it

@@ -87,7 +87,7 @@ fn open(run: RunId, attempt: u32) -> OpenAttempt {
         request: StoredBody {
             text: "{}".into(),
             bytes: 2,
-            sha256: "e".repeat(64),
+            sha256: "e".repeat(64).into(),
         },
     }
 }

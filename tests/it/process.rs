@@ -23,6 +23,7 @@ mod lock;
 mod memory;
 mod notify;
 mod quota;
+mod read_only;
 mod refusals;
 mod reload;
 mod secrets;

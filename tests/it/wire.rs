@@ -162,7 +162,7 @@ async fn the_request_is_the_documented_one_and_no_more() {
     assert_eq!(record.trace_id.as_deref(), Some("TRACE-OUT"));
     assert_eq!(record.func_trace_id.as_deref(), Some("TRACE-IN"));
     assert_eq!(record.cost_ms, Some(12));
-    assert_eq!(record.response.unwrap().text, FINE);
+    assert_eq!(&*record.response.unwrap().text, FINE);
     let (written, duration) = (record.written_after.unwrap(), record.duration.unwrap());
     assert!(written + duration <= record.took);
 }
@@ -411,7 +411,7 @@ async fn a_content_length_that_lies_is_found_out() {
     let record = called(&RawServer::replying(short).await, LONG).await;
     assert_unknown(&record, Reason::NoReply);
     // what arrived is evidence
-    assert_eq!(record.response.unwrap().text, FINE);
+    assert_eq!(&*record.response.unwrap().text, FINE);
     assert_eq!(record.http_status, Some(200));
 
     let long = format!(
@@ -474,7 +474,7 @@ async fn what_a_gateway_sends_has_its_outcome() {
         assert_eq!(record.outcome, outcome, "{status}: {}", record.decided_by);
         assert_eq!(record.retry_after, after, "{status}");
         assert_eq!(record.holds_key, body == invalid, "{status}");
-        assert_eq!(record.response.unwrap().text, body);
+        assert_eq!(*record.response.unwrap().text, *body);
     }
 }
 
@@ -489,7 +489,7 @@ async fn a_body_that_is_no_text_is_kept_as_far_as_it_is() {
         record.decided_by
     );
     assert_eq!(
-        record.response.unwrap().text,
+        &*record.response.unwrap().text,
         "{\"code\":200,\"x\":\"\u{fffd}\"}"
     );
 }

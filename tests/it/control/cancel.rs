@@ -8,7 +8,7 @@ use super::{events, newest, order, trigger};
 use crate::support::house::{House, KEYS, job};
 use crate::support::remote::Reply as Remote;
 
-fn cancel(house: &mut House, job: &str) -> Cancelled {
+pub(crate) fn cancel(house: &mut House, job: &str) -> Cancelled {
     let run = newest(house, job);
     match order(house, Command::Cancel(run)) {
         Ok(Reply::Cancelled(how)) => how,

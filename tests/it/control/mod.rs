@@ -13,7 +13,7 @@ use crate::support::house::{House, at};
 mod absent;
 mod audit;
 mod backfill;
-mod cancel;
+pub(crate) mod cancel;
 mod crash;
 mod pause;
 mod replay;

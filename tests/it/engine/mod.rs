@@ -1,5 +1,6 @@
 //! The engine against the contract, on a clock moved by hand: real ledger, real wire, no sleeps.
 
+mod ahead;
 mod calendars;
 mod catchup;
 mod catchup_all;

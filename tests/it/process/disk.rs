@@ -11,11 +11,11 @@ use super::{UNLIMITED, every_request_has_its_attempt, open_house};
 use crate::support::daemon::{Daemon, Folder, eventually};
 
 /// Says that this process has a mount namespace of its own.
-const INSIDE: &str = "FUNCRON_TEST_HAS_ITS_OWN_MOUNTS";
+pub(super) const INSIDE: &str = "FUNCRON_TEST_HAS_ITS_OWN_MOUNTS";
 
 /// Runs the test `name` of this program again, where it may mount: in a namespace that ends with it.
 /// That wants root, or a kernel that lets users have namespaces.
-fn inside_a_namespace(name: &str) {
+pub(super) fn inside_a_namespace(name: &str) {
     let mut refusals = String::new();
     for namespace in [&["--mount"][..], &["--user", "--map-root-user", "--mount"]] {
         let may = Command::new("unshare")

@@ -12,7 +12,6 @@ use funcron::domain::run::{NewRun, Reason, RunId, RunState, Trigger};
 use funcron::domain::workspace::{KeyId, WorkspaceName};
 use funcron::store::{After, CloseAttempt, Held, Ledger, OpenAttempt, Opened, Plan, VersionChange};
 use jiff::{SignedDuration, Timestamp};
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 /// The request of every attempt that does not say otherwise.
@@ -50,20 +49,13 @@ pub(crate) struct Attempt {
 
 /// A body kept whole.
 pub(crate) fn body(text: &str) -> StoredBody {
-    StoredBody {
-        text: text.to_owned(),
-        bytes: text.len() as u64,
-        sha256: Sha256::digest(text)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect(),
-    }
+    StoredBody::new(text, text.len())
 }
 
 /// A body of which only the first `kept` bytes are kept.
 pub(crate) fn cut_body(text: &str, kept: usize) -> StoredBody {
     StoredBody {
-        text: text[..kept].to_owned(),
+        text: text[..kept].into(),
         ..body(text)
     }
 }
@@ -191,7 +183,7 @@ impl Past {
 
     /// Loads a definition: a JSON object in its canonical text.
     pub(crate) async fn load(&mut self, job: &str, definition: &str, from: &str) -> DefinitionHash {
-        let hash = DefinitionHash(Arc::from(body(definition).sha256));
+        let hash = DefinitionHash(body(definition).sha256);
         let name = JobName::parse(job).unwrap();
         let change = VersionChange {
             job: name,

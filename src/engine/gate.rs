@@ -1,0 +1,193 @@
+//! The calls of a workspace that are under way at once: `max_in_flight`, as the server sees it.
+//!
+//! A call passes when its attempt is durable, and leaves when it is over. To make an attempt durable takes
+//! some milliseconds, in which a place would stand empty: so where calls come to an end fast, the attempts
+//! of those that follow are opened ahead, and wait here. They are open in the ledger and not sent, so there
+//! are no more of them than are about to pass.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// What it takes to make an attempt durable in a burst, about: its commit, and the one before it.
+const OPENING: Duration = Duration::from_millis(25);
+
+/// A workspace that allows no more calls at once than this, the default, is not after speed: none of its
+/// attempts is opened before its call may leave.
+const FEW: usize = 16;
+
+/// Where the calls of a workspace pass, in the order in which they come.
+#[derive(Debug)]
+pub(super) struct Gate {
+    places: Arc<Semaphore>,
+    limit: Mutex<Limit>,
+}
+
+#[derive(Debug)]
+struct Limit {
+    places: usize,
+    /// Places of calls under way that are there no longer: a reload has lowered the limit.
+    owed: usize,
+}
+
+/// The place of a call under way; dropped, it is free.
+#[derive(Debug)]
+pub(super) struct Place {
+    gate: Arc<Gate>,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Gate {
+    pub(super) fn new(places: usize) -> Self {
+        Self {
+            places: Arc::new(Semaphore::new(places)),
+            limit: Mutex::new(Limit { places, owed: 0 }),
+        }
+    }
+
+    /// From now on so many at once; calls under way stay, and count.
+    pub(super) fn set_limit(&self, places: usize) {
+        let mut limit = self.limit();
+        if let Some(more) = places.checked_sub(limit.places) {
+            let repaid = more.min(limit.owed);
+            limit.owed -= repaid;
+            self.places.add_permits(more - repaid);
+        } else {
+            let fewer = limit.places - places;
+            limit.owed += fewer - self.places.forget_permits(fewer);
+        }
+        limit.places = places;
+    }
+
+    /// Waits for a place.
+    pub(super) async fn enter(self: &Arc<Self>) -> Place {
+        Place {
+            gate: self.clone(),
+            // It fails where the semaphore is closed, which nobody does.
+            permit: self.places.clone().acquire_owned().await.ok(),
+        }
+    }
+
+    fn limit(&self) -> MutexGuard<'_, Limit> {
+        self.limit.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut limit = self.gate.limit();
+        if let Some(owed) = limit.owed.checked_sub(1) {
+            limit.owed = owed;
+            if let Some(permit) = self.permit.take() {
+                permit.forget();
+            }
+        }
+    }
+}
+
+/// How fast the calls of a workspace come to an end.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    /// When the last ones did, by the monotonic clock, the oldest first.
+    ends: VecDeque<Duration>,
+}
+
+impl Pace {
+    /// A call of a workspace with so many places is over.
+    pub(super) fn note(&mut self, now: Duration, places: usize) {
+        self.ends.push_back(now);
+        if self.ends.len() > most_ahead(places) {
+            self.ends.pop_front();
+        }
+    }
+
+    /// How many attempts may be opened beyond the places: about as many as will be over when they are
+    /// durable, which are as many as were over lately.
+    pub(super) fn ahead(&mut self, now: Duration, places: usize) -> usize {
+        while self.ends.front().is_some_and(|end| *end + OPENING < now) {
+            self.ends.pop_front();
+        }
+        self.ends.len().min(most_ahead(places))
+    }
+}
+
+/// More than twice as many never pass meanwhile, which bounds what a remote that stops to answer leaves
+/// open and unsent.
+fn most_ahead(places: usize) -> usize {
+    2 * places.saturating_sub(FEW)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    fn try_enter(gate: &Arc<Gate>) -> Option<Place> {
+        gate.enter().now_or_never()
+    }
+
+    #[test]
+    fn no_more_pass_than_there_are_places() {
+        let gate = Arc::new(Gate::new(2));
+        let first = try_enter(&gate).expect("a place");
+        let _second = try_enter(&gate).expect("a place");
+        assert!(try_enter(&gate).is_none());
+        drop(first);
+        assert!(try_enter(&gate).is_some());
+    }
+
+    #[test]
+    fn a_lowered_limit_counts_the_calls_under_way() {
+        let gate = Arc::new(Gate::new(3));
+        let mut under_way: Vec<_> = (0..3).filter_map(|_| try_enter(&gate)).collect();
+        gate.set_limit(1);
+        for left in [2, 1] {
+            under_way.pop();
+            assert!(try_enter(&gate).is_none(), "{left} under way, one allowed");
+        }
+        under_way.pop();
+        let last = try_enter(&gate);
+        assert!(last.is_some() && try_enter(&gate).is_none());
+
+        gate.set_limit(2);
+        assert!(try_enter(&gate).is_some());
+    }
+
+    #[test]
+    fn a_limit_lowered_and_raised_again_is_as_it_was() {
+        let gate = Arc::new(Gate::new(3));
+        let under_way: Vec<_> = (0..3).filter_map(|_| try_enter(&gate)).collect();
+        gate.set_limit(1);
+        gate.set_limit(3);
+        assert!(try_enter(&gate).is_none());
+        drop(under_way);
+        let again: Vec<_> = (0..4).filter_map(|_| try_enter(&gate)).collect();
+        assert_eq!(again.len(), 3);
+    }
+
+    #[test]
+    fn as_many_are_opened_ahead_as_were_over_lately() {
+        let mut pace = Pace::default();
+        let ms = Duration::from_millis;
+        for at in [0, 10, 20] {
+            pace.note(ms(at), 100);
+        }
+        assert_eq!(pace.ahead(ms(20), 100), 3);
+        assert_eq!(pace.ahead(ms(35), 100), 2);
+        assert_eq!(pace.ahead(ms(60), 100), 0);
+    }
+
+    #[test]
+    fn a_workspace_with_few_places_opens_none_ahead_and_a_fast_one_not_all() {
+        let mut pace = Pace::default();
+        for _ in 0..1_000 {
+            pace.note(Duration::ZERO, 20);
+        }
+        assert_eq!(pace.ahead(Duration::ZERO, 20), 8);
+        assert_eq!(pace.ahead(Duration::ZERO, 16), 0);
+        assert_eq!(pace.ahead(Duration::ZERO, 1), 0);
+    }
+}
