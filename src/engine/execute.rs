@@ -208,7 +208,8 @@ async fn close(
     run.last_outcome = Some(record.outcome);
     run.last_finished = Some(now);
     run.unknown = record.unknown_reason.or(run.unknown);
-    // One that was cut off before it was sent was never in doubt, and is not tried again either.
+    // Somebody wanted its run to end, and the call came to an end of its own, or had not been sent: there
+    // is no doubt about it, and no further attempt.
     if let Some(reason) = context.cut.reason() {
         after = cut_short(&run, reason, after);
     }
@@ -234,6 +235,7 @@ async fn close(
 /// Records the end, again and again until it is written. `None`: the daemon stops and the ledger
 /// still cannot be written.
 async fn write(context: &Context, row: CloseAttempt) -> Option<Closed> {
+    let row = Arc::new(row);
     loop {
         match context.ledger.close_attempt(row.clone()).await {
             Ok(Closed::Closed) => return Some(Closed::Closed),
@@ -264,8 +266,8 @@ pub(super) fn judge(run: &Run, record: &CallRecord, now: Timestamp) -> After {
     }
     let job = &run.job;
     let deadline = later(run.opened_at.unwrap_or(now), job.deadline);
-    let next_tick = run
-        .is_live()
+    // Only a retry asks for it.
+    let next_tick = (run.is_live() && record.outcome != Outcome::Success)
         .then(|| job.schedule.next_kept_after(now))
         .flatten()
         .map(|tick| tick.at);

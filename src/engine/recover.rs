@@ -139,7 +139,7 @@ impl Engine {
         let (run, close) =
             execute::interrupted(&run, attempt, (reason, words), now, self.clock.uptime());
         tracing::warn!(job = %run.job.name, run_id = %run.id, attempt, state = run.state.as_str(), "the daemon died with this call under way");
-        self.ledger.close_attempt(close).await?;
+        self.ledger.close_attempt(Arc::new(close)).await?;
         Ok(run)
     }
 

@@ -3,6 +3,7 @@
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
@@ -128,9 +129,10 @@ impl Ledger {
         }
     }
 
-    /// Closes an attempt and moves its run on.
-    pub async fn close_attempt(&self, attempt: CloseAttempt) -> Result<Closed, StoreError> {
-        match self.write(Operation::Close(Box::new(attempt))).await? {
+    /// Closes an attempt and moves its run on. Shared, so that whoever has to try again keeps it without
+    /// a copy of its texts.
+    pub async fn close_attempt(&self, attempt: Arc<CloseAttempt>) -> Result<Closed, StoreError> {
+        match self.write(Operation::Close(attempt)).await? {
             Answer::Closed(closed) => Ok(closed),
             _ => Err(unexpected()),
         }

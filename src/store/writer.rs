@@ -5,6 +5,7 @@
 //! disk fails for all its operations; one that fails because of an operation is taken apart, so that
 //! a bad one cannot drag others down.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::Connection;
@@ -54,7 +55,7 @@ pub(super) enum Operation {
     Prune(Box<Prune>),
     Shrink(Shrink),
     Open(Box<OpenAttempt>),
-    Close(Box<CloseAttempt>),
+    Close(Arc<CloseAttempt>),
 }
 
 #[derive(Debug)]

@@ -172,12 +172,12 @@ async fn an_attempt_is_opened_once_and_closed_once() {
     );
     let done = close(run.id, 1, Outcome::Success, SUCCESS);
     assert_eq!(
-        ledger.close_attempt(done.clone()).await.unwrap(),
+        ledger.close_attempt(Arc::new(done.clone())).await.unwrap(),
         Closed::Closed
     );
     let other = close(run.id, 1, Outcome::FuncFailed, SUCCESS);
     assert_eq!(
-        ledger.close_attempt(other).await.unwrap(),
+        ledger.close_attempt(Arc::new(other)).await.unwrap(),
         Closed::AlreadyClosed
     );
     assert_eq!(
@@ -203,7 +203,7 @@ async fn a_throttled_attempt_has_its_number_and_does_not_count() {
         not_before: Some(at(200)),
     };
     ledger
-        .close_attempt(close(run.id, 1, Outcome::Throttled, again))
+        .close_attempt(Arc::new(close(run.id, 1, Outcome::Throttled, again)))
         .await
         .unwrap();
     let unfinished = ledger.reader().unfinished_runs().await.unwrap();

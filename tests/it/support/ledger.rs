@@ -294,7 +294,7 @@ impl Past {
             call,
             after,
         };
-        self.ledger.close_attempt(close).await.unwrap();
+        self.ledger.close_attempt(Arc::new(close)).await.unwrap();
     }
 
     /// Lets the ledger go, as a daemon that was stopped does.
