@@ -14,7 +14,7 @@ use super::url::HttpUrl;
 use crate::domain::nearest::nearest;
 use crate::domain::secret::SecretRef;
 use crate::domain::site::{self, Site};
-use crate::domain::workspace::{Quota, Workspace, WorkspaceName};
+use crate::domain::workspace::{DEFAULT_IN_FLIGHT, Quota, Workspace, WorkspaceName};
 
 /// The documented limits.
 const DOCUMENTED: Quota = Quota {
@@ -73,7 +73,7 @@ pub(super) fn make(
             .value
             .max_in_flight
             .value()
-            .map_or(16, |whole| whole.0 as usize),
+            .map_or(DEFAULT_IN_FLIGHT, |whole| whole.0 as usize),
         max_reply: raw.value.max_reply.value().map_or(8 << 20, |size| {
             usize::try_from(size.0).unwrap_or(usize::MAX)
         }),

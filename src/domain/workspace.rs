@@ -7,6 +7,9 @@ use std::sync::Arc;
 
 use super::secret::{Secret, SecretRef};
 
+/// Calls under way at once, where the configuration does not say it.
+pub const DEFAULT_IN_FLIGHT: usize = 16;
+
 /// The name of a workspace entry in the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WorkspaceName(pub Arc<str>);

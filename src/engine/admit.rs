@@ -172,6 +172,7 @@ impl Engine {
             client: self.client.clone(),
             clock: self.clock.clone(),
             jobs: self.jobs.clone(),
+            stopping: self.calls.stopping.clone(),
             abort: self.calls.abort.clone(),
             cut: Cut::default(),
             told: self.calls.sender.clone(),

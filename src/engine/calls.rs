@@ -23,6 +23,8 @@ use crate::store::StoreError;
 #[derive(Debug)]
 pub(super) struct Calls {
     pub(super) tasks: TaskTracker,
+    /// Set when a stop begins: what is not sent by then is not sent any more.
+    pub(super) stopping: CancellationToken,
     /// Set when a stop waits no longer.
     pub(super) abort: CancellationToken,
     under_way: HashMap<RunId, UnderWay>,
@@ -104,6 +106,7 @@ impl Calls {
         let (sender, told) = mpsc::unbounded_channel();
         Self {
             tasks: TaskTracker::new(),
+            stopping: CancellationToken::new(),
             abort: CancellationToken::new(),
             under_way: HashMap::new(),
             sender,

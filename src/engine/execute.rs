@@ -17,7 +17,7 @@ use super::jobset::JobSet;
 use super::permits::{Permit, Returned};
 use super::prepare::{Refused, prepare};
 use super::run::{Run, later};
-use super::send::{Instants, send};
+use super::send::{Instants, Made, send};
 use crate::clock::{Clock, Uptime};
 use crate::domain::attempt::CallRecord;
 use crate::domain::outcome::Outcome;
@@ -36,6 +36,9 @@ pub(super) struct Context {
     pub(super) client: Arc<Client>,
     pub(super) clock: Clock,
     pub(super) jobs: Arc<JobSet>,
+    /// Set when no further call is to be sent.
+    pub(super) stopping: CancellationToken,
+    /// Set when a stop waits no longer for those that were.
     pub(super) abort: CancellationToken,
     /// Set when this call alone is to end.
     pub(super) cut: Cut,
@@ -98,19 +101,23 @@ async fn make(
         }
     }
     let first_opened = run.opened_at.unwrap_or(opened_at);
-    let (sent, record) = match request {
+    let made = match request {
         Ok(request) => {
             let deadline = later(first_opened, run.job.deadline);
             send(&context, &run.job, &permit, request, deadline).await
         }
-        Err(refused) => (Instants::now(&context.clock), refused.record),
+        Err(refused) => Made {
+            sent: Instants::now(&context.clock),
+            record: refused.record,
+            taken_back: None,
+        },
     };
     let run = Run {
         attempts: number,
         opened_at: Some(first_opened),
         ..run
     };
-    close(&context, run, &permit, record, sent).await
+    close(&context, run, &permit, made).await
 }
 
 /// What follows when the task of an attempt has panicked: funcron is wrong, and nobody knows how far it
@@ -172,13 +179,12 @@ pub(super) fn interrupted(
     (run, row)
 }
 
-async fn close(
-    context: &Context,
-    mut run: Run,
-    permit: &Permit,
-    record: CallRecord,
-    sent: Instants,
-) -> Ended {
+async fn close(context: &Context, mut run: Run, permit: &Permit, made: Made) -> Ended {
+    let Made {
+        sent,
+        record,
+        taken_back,
+    } = made;
     let now = context.clock.now();
     let written_at = record.written_after.map(|after| later(sent.wall, after));
     let unsent = record.written_after.is_none()
@@ -204,12 +210,18 @@ async fn close(
         replied: record.http_status.is_some(),
     }));
     run.counted += u32::from(record.outcome != Outcome::Throttled);
-    let mut after = judge(&run, &record, now);
+    let mut after = match taken_back {
+        Some(reason) => After {
+            state: RunState::Waiting,
+            reason: Some(reason),
+            not_before: (reason == Reason::Retry).then_some(now),
+        },
+        None => judge(&run, &record, now),
+    };
     run.last_outcome = Some(record.outcome);
     run.last_finished = Some(now);
     run.unknown = record.unknown_reason.or(run.unknown);
-    // Somebody wanted its run to end, and the call came to an end of its own, or had not been sent: there
-    // is no doubt about it, and no further attempt.
+    // Somebody wanted its run to end, and its call came to an end of its own, or had not been sent.
     if let Some(reason) = context.cut.reason() {
         after = cut_short(&run, reason, after);
     }

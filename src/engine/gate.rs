@@ -1,9 +1,10 @@
 //! The calls of a workspace that are under way at once: `max_in_flight`, as the server sees it.
 //!
 //! A call passes when its attempt is durable, and leaves when it is over. To make an attempt durable takes
-//! some milliseconds, in which a place would stand empty: so where calls come to an end fast, the attempts
-//! of those that follow are opened ahead, and wait here. They are open in the ledger and not sent, so there
-//! are no more of them than are about to pass.
+//! some milliseconds, in which a place would stand empty: so where calls are short, the attempts of those
+//! that follow are opened ahead, and wait here. They are open in the ledger and not sent: a crash leaves
+//! them in doubt, and nobody can take them back into their line. So there are only as many as calls have
+//! ended lately, and none where calls are long or the limit is the default.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,12 +12,13 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::domain::workspace::DEFAULT_IN_FLIGHT;
+
 /// What it takes to make an attempt durable in a burst, about: its commit, and the one before it.
 const OPENING: Duration = Duration::from_millis(25);
 
-/// A workspace that allows no more calls at once than this, the default, is not after speed: none of its
-/// attempts is opened before its call may leave.
-const FEW: usize = 16;
+/// A call that took longer says nothing of how soon the next place is free.
+const SHORT: Duration = Duration::from_millis(100);
 
 /// Where the calls of a workspace pass, in the order in which they come.
 #[derive(Debug)]
@@ -78,10 +80,14 @@ impl Gate {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut limit = self.gate.limit();
-        if let Some(owed) = limit.owed.checked_sub(1) {
-            limit.owed = owed;
-            if let Some(permit) = self.permit.take() {
-                permit.forget();
+        // Given back under the lock, or a limit that is set meanwhile would count it twice.
+        if let Some(permit) = self.permit.take() {
+            match limit.owed.checked_sub(1) {
+                Some(owed) => {
+                    limit.owed = owed;
+                    permit.forget();
+                }
+                None => drop(permit),
             }
         }
     }
@@ -95,16 +101,19 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// A call of a workspace with so many places is over.
-    pub(super) fn note(&mut self, now: Duration, places: usize) {
+    /// A call of a workspace with so many places is over, which has `taken` so long.
+    pub(super) fn note(&mut self, now: Duration, taken: Duration, places: usize) {
+        if taken > SHORT {
+            return;
+        }
         self.ends.push_back(now);
         if self.ends.len() > most_ahead(places) {
             self.ends.pop_front();
         }
     }
 
-    /// How many attempts may be opened beyond the places: about as many as will be over when they are
-    /// durable, which are as many as were over lately.
+    /// How many attempts may be opened beyond the places: as many as calls have ended in the time that an
+    /// opening takes, since about as many will have ended when they are durable.
     pub(super) fn ahead(&mut self, now: Duration, places: usize) -> usize {
         while self.ends.front().is_some_and(|end| *end + OPENING < now) {
             self.ends.pop_front();
@@ -113,10 +122,10 @@ impl Pace {
     }
 }
 
-/// More than twice as many never pass meanwhile, which bounds what a remote that stops to answer leaves
-/// open and unsent.
+/// A bound on what a remote that suddenly stops to answer leaves open and unsent: twice the places beyond
+/// the default. Who stays with that one is not after speed, and has none opened ahead.
 fn most_ahead(places: usize) -> usize {
-    2 * places.saturating_sub(FEW)
+    2 * places.saturating_sub(DEFAULT_IN_FLIGHT)
 }
 
 #[cfg(test)]
@@ -173,9 +182,10 @@ mod tests {
         let mut pace = Pace::default();
         let ms = Duration::from_millis;
         for at in [0, 10, 20] {
-            pace.note(ms(at), 100);
+            pace.note(ms(at), ms(9), 100);
         }
-        assert_eq!(pace.ahead(ms(20), 100), 3);
+        pace.note(ms(20), ms(30_000), 100);
+        assert_eq!(pace.ahead(ms(20), 100), 3, "a long call is none of them");
         assert_eq!(pace.ahead(ms(35), 100), 2);
         assert_eq!(pace.ahead(ms(60), 100), 0);
     }
@@ -184,7 +194,7 @@ mod tests {
     fn a_workspace_with_few_places_opens_none_ahead_and_a_fast_one_not_all() {
         let mut pace = Pace::default();
         for _ in 0..1_000 {
-            pace.note(Duration::ZERO, 20);
+            pace.note(Duration::ZERO, Duration::ZERO, 20);
         }
         assert_eq!(pace.ahead(Duration::ZERO, 20), 8);
         assert_eq!(pace.ahead(Duration::ZERO, 16), 0);

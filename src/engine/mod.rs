@@ -246,6 +246,7 @@ impl Engine {
     /// their attempts say. Runs that wait stay `waiting` for the next start.
     pub async fn stop(&mut self, patience: impl Future<Output = ()>) {
         self.calls.tasks.close();
+        self.calls.stopping.cancel();
         tokio::select! {
             biased;
             () = self.calls.tasks.wait() => {}

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::gate::{Gate, Pace};
@@ -24,6 +25,8 @@ pub(super) struct Permit {
     pub(super) key: ApiKey,
     /// Where its call passes once its attempt is durable.
     pub(super) gate: Arc<Gate>,
+    /// The server has called the key invalid.
+    refused: Arc<AtomicBool>,
     /// Of a probe of a held key: since when the key was held before it.
     probes: Option<Duration>,
 }
@@ -48,6 +51,18 @@ pub(super) enum Returned {
     Sent(Duration),
 }
 
+impl Permit {
+    /// The server called the key invalid just now, which the engine is told when it has time.
+    pub(super) fn refuse_key(&self) {
+        self.refused.store(true, Ordering::Release);
+    }
+
+    /// Whether the key is held, and this is not the call that tries it again.
+    pub(super) fn is_key_held(&self) -> bool {
+        self.probes.is_none() && self.refused.load(Ordering::Acquire)
+    }
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Permits {
     workspaces: HashMap<WorkspaceName, WorkspacePermits>,
@@ -59,7 +74,7 @@ struct WorkspacePermits {
     workspace: Arc<Workspace>,
     origin: Arc<str>,
     keys: Vec<ApiKey>,
-    /// Permits that are out: calls under way, and attempts that are being opened.
+    /// Permits that are out: calls under way, attempts that are being opened, and such as wait at the gate.
     in_flight: usize,
     gate: Arc<Gate>,
     pace: Pace,
@@ -71,6 +86,8 @@ struct KeyPermits {
     window: Window,
     /// When the server last called the key invalid; no reply since has freed it.
     held_since: Option<Duration>,
+    /// The same for those who hold a permit.
+    refused: Arc<AtomicBool>,
     probing: bool,
 }
 
@@ -147,6 +164,7 @@ impl Permits {
             .get_mut(&(origin.clone(), key.clone()))
             .is_some_and(|key| {
                 key.probing = false;
+                key.refused.store(true, Ordering::Release);
                 key.held_since.replace(since).is_none()
             })
     }
@@ -201,6 +219,7 @@ impl Permits {
             key.held_since = Some(now);
             key.probing = true;
         }
+        let refused = key.refused.clone();
         key.window.open();
         workspace.window.open();
         workspace.in_flight += 1;
@@ -209,6 +228,7 @@ impl Permits {
             origin: workspace.origin.clone(),
             key: chosen,
             gate: workspace.gate.clone(),
+            refused,
             probes,
         })
     }
@@ -221,9 +241,10 @@ impl Permits {
             .get_mut(&(permit.origin.clone(), permit.key.id.clone()));
         if let Some(workspace) = workspace {
             workspace.in_flight = workspace.in_flight.saturating_sub(1);
-            if matches!(returned, Returned::Sent(_)) {
+            if let Returned::Sent(since) = returned {
                 let places = workspace.workspace.max_in_flight;
-                workspace.pace.note(now, places);
+                let taken = now.saturating_sub(since);
+                workspace.pace.note(now, taken, places);
             }
             settle(&mut workspace.window, returned);
         }
@@ -255,6 +276,7 @@ impl KeyPermits {
     /// Answers since when it was held.
     fn free(&mut self) -> Option<Duration> {
         self.probing = false;
+        self.refused.store(false, Ordering::Release);
         self.held_since.take()
     }
 
@@ -262,6 +284,7 @@ impl KeyPermits {
         Self {
             window: Window::new(limit),
             held_since: None,
+            refused: Arc::default(),
             probing: false,
         }
     }

@@ -22,6 +22,10 @@ use crate::store::{Gap, GapCause, Plan, StoreError, SubmittedPlan};
 /// the rest of it is written, in parts that one statement takes in.
 const DUE: usize = 128;
 
+/// The same of a backlog that is half way to being late: a hundred thousand are planned before they are,
+/// though not called.
+const DUE_LONG_AGO: usize = 512;
+
 /// Ticks of one planning transaction that nobody was there for, about.
 const LATE_TICKS: usize = 2_048;
 
@@ -65,7 +69,11 @@ impl Engine {
         let mut due = Vec::new();
         let mut runs = Vec::new();
         let mut opened = Vec::new();
-        while runs.len() < DUE {
+        let part = match self.timetable.next() {
+            Some(tick) if tick < earlier(now, LATE / 2) => DUE_LONG_AGO,
+            _ => DUE,
+        };
+        while runs.len() < part {
             let Some(entry) = self.timetable.pop_due(now) else {
                 break;
             };

@@ -2,7 +2,7 @@
 //! cuts it short.
 //!
 //! What ends an attempt before its call has a place ends it unsent, which is known and said: it is a
-//! `network_error`, never in doubt.
+//! `network_error`, and not in doubt.
 
 use std::time::Duration;
 
@@ -37,45 +37,92 @@ impl Instants {
     }
 }
 
-/// Makes the call when there is a place for it, and by `deadline`; says since when, and what it came to.
+/// What became of a call.
+#[derive(Debug)]
+pub(super) struct Made {
+    /// Since when it was the client's.
+    pub(super) sent: Instants,
+    pub(super) record: CallRecord,
+    /// It was taken back before it was sent, through no doing of its own: its run waits on for this reason,
+    /// whatever its policy for retries says.
+    pub(super) taken_back: Option<Reason>,
+}
+
+/// Why a call has no place any more.
+#[derive(Clone, Copy, Debug)]
+enum Unsent {
+    Cut(Reason),
+    Stopping,
+    KeyHeld,
+    Late,
+}
+
+impl Unsent {
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Cut(Reason::Operator) => "somebody cancelled the run before its call was sent",
+            Self::Cut(Reason::Replaced) => "a newer run took its place before its call was sent",
+            Self::Cut(_) => "the call was cut off before it was sent",
+            Self::Stopping => "the daemon was stopped before the call was sent",
+            Self::KeyHeld => "the server called the API key invalid before the call was sent",
+            Self::Late => "the deadline passed before the call was sent",
+        }
+    }
+
+    const fn waits_on(self) -> Option<Reason> {
+        match self {
+            Self::Stopping => Some(Reason::Retry),
+            Self::KeyHeld => Some(Reason::KeyHeld),
+            Self::Cut(_) | Self::Late => None,
+        }
+    }
+}
+
+/// Makes the call when there is a place for it, and by `deadline`.
 pub(super) async fn send(
     context: &Context,
     job: &Job,
     permit: &Permit,
     request: Request,
     deadline: Timestamp,
-) -> (Instants, CallRecord) {
+) -> Made {
     let place = pass(context, permit, deadline).await;
     let sent = Instants::now(&context.clock);
-    let record = match place {
+    let (record, taken_back) = match place {
         Ok(_place) => {
             let left = remaining(deadline, sent.wall);
-            call(context, job, permit, request, left).await
+            let record = call(context, job, permit, request, left).await;
+            if record.holds_key {
+                // Before the place is free: whoever comes next has the same key.
+                permit.refuse_key();
+            }
+            (record, None)
         }
-        Err(why) => CallRecord::without_reply(Outcome::NetworkError, None, why),
+        Err(unsent) => (
+            CallRecord::without_reply(Outcome::NetworkError, None, unsent.words()),
+            unsent.waits_on(),
+        ),
     };
-    (sent, record)
+    Made {
+        sent,
+        record,
+        taken_back,
+    }
 }
 
 /// Waits for a place; or says why there is none any more, and nothing was sent.
-async fn pass(
-    context: &Context,
-    permit: &Permit,
-    deadline: Timestamp,
-) -> Result<Place, &'static str> {
+async fn pass(context: &Context, permit: &Permit, deadline: Timestamp) -> Result<Place, Unsent> {
     let left = remaining(deadline, context.clock.now());
-    tokio::select! {
+    let place = tokio::select! {
         biased;
-        reason = context.cut.asked() => Err(match reason {
-            Reason::Operator => "somebody cancelled the run before its call was sent",
-            Reason::Replaced => "a newer run took its place before its call was sent",
-            _ => "the call was cut off before it was sent",
-        }),
-        () = context.abort.cancelled() => Err("the daemon was stopped before the call was sent"),
-        place = permit.gate.enter() => Ok(place),
-        () = context.clock.sleep(left) => {
-            Err("the deadline passed before a call of the workspace came to its end; nothing was sent")
-        }
+        reason = context.cut.asked() => return Err(Unsent::Cut(reason)),
+        () = context.stopping.cancelled() => return Err(Unsent::Stopping),
+        place = permit.gate.enter() => place,
+        () = context.clock.sleep(left) => return Err(Unsent::Late),
+    };
+    match permit.is_key_held() {
+        true => Err(Unsent::KeyHeld),
+        false => Ok(place),
     }
 }
 

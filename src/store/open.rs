@@ -319,10 +319,6 @@ async fn prepare(
         .map_err(|error| failed(sqlx::Error::Migrate(Box::new(error))))
 }
 
-/// Pages in the journal after which they are taken into the file, 16 MiB instead of SQLite's 4: it takes
-/// two fsyncs, in which nobody else is written, and what many transactions have changed is written once.
-const CHECKPOINT: u32 = 4_096;
-
 async fn set(
     connection: &mut SqliteConnection,
     journal: SqliteJournalMode,
@@ -330,7 +326,7 @@ async fn set(
 ) -> Result<(), sqlx::Error> {
     let pragmas = format!(
         "PRAGMA journal_mode = {}; PRAGMA synchronous = {}; PRAGMA foreign_keys = ON; \
-         PRAGMA journal_size_limit = {LARGE_JOURNAL}; PRAGMA wal_autocheckpoint = {CHECKPOINT};",
+         PRAGMA journal_size_limit = {LARGE_JOURNAL};",
         match journal {
             SqliteJournalMode::Wal => "WAL",
             _ => "DELETE",

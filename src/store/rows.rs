@@ -52,7 +52,7 @@ const SIZES: [usize; 8] = [128, 64, 32, 16, 8, 4, 2, 1];
 /// The list may end with tuples of NULLs, which are no rows: an update's `WHERE` does not find them, an
 /// insert takes them out by `WHERE column1 IS NOT NULL`.
 ///
-/// An update says `OR FAIL`: whatever fails takes back the whole transaction, so that SQLite need not keep
+/// An update of what every attempt writes says `OR FAIL`: whatever fails takes back the whole transaction, so that SQLite need not keep
 /// what each statement would take back alone, which was a tenth of its work.
 pub(super) struct Part {
     pub(super) head: &'static str,

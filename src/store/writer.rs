@@ -28,7 +28,7 @@ use crate::domain::run::RunId;
 
 /// Operations per transaction, at most: what one statement takes in. In a burst those who are answered
 /// call while the next are written; with more in one transaction all would call, then all be written, and
-/// one of two processors would rest. What the further fsyncs cost is less.
+/// one of two processors would rest. What the further fsyncs cost is less (of 0.7 ms each, and 2 cores).
 const BATCH: usize = 128;
 
 /// Operations that may wait before their senders do.

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::support::house::{House, job};
+use crate::support::house::{House, KEYS, job};
 use crate::support::remote::Reply;
 
 /// Two more than a workspace that opens nothing ahead: four may be.
@@ -15,9 +15,9 @@ const OPEN: &str = "SELECT r.job FROM attempts a JOIN runs r ON r.id = a.run_id 
 
 /// Thirty jobs due at once, of which the first four are answered at once and the others held: afterwards
 /// the server has 18 calls, and four more attempts, of `j22` to `j25`, are open.
-fn a_house_that_has_opened_ahead() -> House {
+fn a_house_that_has_opened_ahead(more: &str) -> House {
     let jobs: Vec<_> = (0..30)
-        .map(|n| job(&format!("j{n:02}"), "1 0 * * *", "deadline: 5m"))
+        .map(|n| job(&format!("j{n:02}"), "1 0 * * *", more))
         .collect();
     let mut house = House::with(PLACE, &jobs);
     for n in 4..30 {
@@ -38,7 +38,7 @@ fn a_house_that_has_opened_ahead() -> House {
 
 #[test]
 fn the_server_never_has_more_calls_than_the_workspace_allows() {
-    let mut house = a_house_that_has_opened_ahead();
+    let mut house = a_house_that_has_opened_ahead("deadline: 5m");
     assert_eq!(house.remote.calls().len(), PLACES + 4);
     assert_eq!(house.texts(OPEN).last().map(String::as_str), Some("j25"));
     assert_eq!(house.tally().get("waiting/in_flight"), Some(&4));
@@ -55,7 +55,7 @@ fn the_server_never_has_more_calls_than_the_workspace_allows() {
 
 #[test]
 fn what_is_cancelled_before_it_had_a_place_was_never_sent_and_is_not_in_doubt() {
-    let mut house = a_house_that_has_opened_ahead();
+    let mut house = a_house_that_has_opened_ahead("deadline: 5m");
     crate::control::cancel::cancel(&mut house, "j23");
     house.until_recorded("SELECT count(*) FROM runs WHERE job = 'j23' AND state = 'failed'");
     assert_eq!(house.runs("j23"), ["00:01:00 failed/network_error"]);
@@ -71,7 +71,7 @@ fn what_is_cancelled_before_it_had_a_place_was_never_sent_and_is_not_in_doubt() 
 
 #[test]
 fn what_found_no_place_before_its_deadline_was_never_sent() {
-    let mut house = a_house_that_has_opened_ahead();
+    let mut house = a_house_that_has_opened_ahead("deadline: 5m");
     house.advance_to("00:06:01");
     house.until_recorded("SELECT count(*) = 4 FROM attempts WHERE outcome = 'network_error'");
     assert_eq!(house.runs("j25"), ["00:01:00 failed/deadline"]);
@@ -81,25 +81,38 @@ fn what_found_no_place_before_its_deadline_was_never_sent() {
 
 #[test]
 fn what_a_stop_finds_without_a_place_is_sent_after_the_next_start() {
-    let mut house = a_house_that_has_opened_ahead();
+    // Its policy allows no retry, and this is none.
+    let mut house = a_house_that_has_opened_ahead("retry: { max_attempts: 1 }");
     house.stop(Duration::ZERO);
+    assert_eq!(house.remote.calls().len(), PLACES + 4);
     assert_eq!(house.runs("j05"), ["00:01:00 unknown/shutdown"]);
     assert_eq!(house.runs("j25"), ["00:01:00 waiting/retry"]);
     for n in 22..30 {
         house.remote.answer(&format!("j{n:02}"), [Reply::success()]);
     }
     house.open();
-    house.run_until("00:02");
-    assert_eq!(house.runs("j25"), ["00:01:00 success"]);
-    // The second one after a back-off, whose jitter is the run's own.
-    let attempts = house.attempts("j25");
-    assert!(attempts[0].ends_with(" 1 network_error"), "{attempts:?}");
-    assert!(attempts[1].ends_with(" 2 success"), "{attempts:?}");
+    house.run_until("00:01:01");
+    assert_eq!(
+        house.attempts("j25"),
+        ["00:01:00 1 network_error", "00:01:00 2 success"]
+    );
+}
+
+#[test]
+fn a_key_that_is_called_invalid_is_not_used_by_those_that_wait() {
+    let mut house = a_house_that_has_opened_ahead("retry: { max_attempts: 1 }");
+    house.remote.refuse(KEYS[0]);
+    house.remote.release("j04");
+    house.until_recorded("SELECT count(*) = 3 FROM runs WHERE reason = 'key_held'");
+    assert_eq!(house.runs("j22"), ["00:01:00 failed/auth_failed"]);
+    assert_eq!(house.runs("j23"), ["00:01:00 waiting/key_held"]);
+    assert_eq!(house.remote.calls().len(), PLACES + 5);
+    house.stop(Duration::ZERO);
 }
 
 #[test]
 fn a_crash_leaves_in_doubt_what_was_open_and_calls_nothing_twice() {
-    let mut house = a_house_that_has_opened_ahead();
+    let mut house = a_house_that_has_opened_ahead("deadline: 5m");
     house.crash();
     for n in 26..30 {
         house.remote.answer(&format!("j{n:02}"), [Reply::success()]);
