@@ -53,6 +53,11 @@ impl Disk {
         Self(Kind::Scripted(Arc::new(script)))
     }
 
+    /// Whether a script speaks for it.
+    pub(super) const fn is_scripted(&self) -> bool {
+        matches!(self.0, Kind::Scripted(_))
+    }
+
     /// How far a commit is synced before it is believed.
     pub(super) const fn synchronous(&self) -> SqliteSynchronous {
         match self.0 {
