@@ -14,6 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
 const SECOND: SignedDuration = SignedDuration::from_secs(1);
+const MICROSECOND: SignedDuration = SignedDuration::from_micros(1);
 
 fn parse(jobs: &[String]) -> Config {
     let jobs: String = jobs
@@ -53,7 +54,8 @@ fn planned(config: &Config, from: Timestamp, seconds: i64) -> BTreeMap<i64, u64>
     let until = from + SECOND * i32::try_from(seconds).unwrap();
     let mut calls = BTreeMap::new();
     for job in config.jobs.iter().filter(|job| job.enabled) {
-        let early = from - SignedDuration::try_from(job.spread).unwrap();
+        // Ticks are asked for after an instant, and one at `from` counts.
+        let early = from - SignedDuration::try_from(job.spread).unwrap() - MICROSECOND;
         let ticks = job.schedule.ticks(early, until);
         for tick in ticks.filter(|tick| tick.kind == TickKind::Fire) {
             let due = tick.at + job.delay(tick.at);
