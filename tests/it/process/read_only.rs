@@ -107,7 +107,8 @@ async fn a_disk_that_an_error_makes_read_only_stops_the_calls_until_it_is_mounte
 
     disk.fail();
     daemon.said("nothing is fired while the ledger fails").await;
-    // What was under way is over by now; some ticks more.
+    // A call that was let go just before may still be on its way; then some ticks more.
+    tokio::time::sleep(Duration::from_millis(500)).await;
     let sent = sandbox.counters().requests;
     for _ in 0..6 {
         tokio::time::sleep(Duration::from_millis(500)).await;
