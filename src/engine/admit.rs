@@ -283,8 +283,7 @@ impl Engine {
         self.permits.give_back(&permit, over.returned, now);
         let (key, workspace) = (&permit.key.id, &permit.workspace.name);
         if over.holds_key {
-            let since = self.clock.monotonic();
-            if self.permits.hold_key(&permit.origin, key, since) {
+            if self.permits.hold_key(&permit.origin, key, now) {
                 tracing::error!(%workspace, %key, "the server calls the API key invalid; its runs wait, and one tries again every 10 minutes (mind that a key has an id and a secret: give the one that the console calls the credential)");
                 self.note_held(workspace, key);
             }

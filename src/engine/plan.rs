@@ -1,9 +1,9 @@
 //! The planning step: ticks become rows, and the cursor moves, in one transaction.
 //!
 //! What is due now is handed to the ledger and called without waiting for the commit: an attempt that
-//! is opened in the same step goes into the plan's own transaction, or into a later one. So a call
-//! costs one commit before it leaves, not two, and is never durable without its run. The step ends
-//! when the plan is durable; where it is not, all is as before and the same ticks are planned again.
+//! is opened in the same step goes into the plan's own transaction, or into a later one. So it is never
+//! durable without its run, and is being prepared while the plan is written. The step ends when the plan
+//! is durable; where it is not, all is as before and the same ticks are planned again.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -43,9 +43,12 @@ pub(super) fn text(text: Option<&String>) -> Option<Arc<str>> {
     text.map(|text| Arc::from(text.as_str()))
 }
 
+/// Rows that one text takes in, at most.
+pub(super) const MOST: usize = 128;
+
 /// Rows per text. 128 rows of 29 columns stay far
 /// below SQLite's 32,766 parameters.
-const SIZES: [usize; 8] = [128, 64, 32, 16, 8, 4, 2, 1];
+const SIZES: [usize; 8] = [MOST, 64, 32, 16, 8, 4, 2, 1];
 
 /// A statement over a list of tuples of parameters: `head`, `(VALUES (?, …), …)`, `tail`.
 ///

@@ -22,6 +22,7 @@ use super::orders::{self, Order, Ordered};
 use super::plan::{self, Plan};
 use super::prune::{self, Prune};
 use super::rewind::{self, Rewind, Rewound};
+use super::rows;
 use super::size::{self, Shrink, Size};
 use super::versions::{self, Event};
 use crate::domain::run::RunId;
@@ -29,7 +30,7 @@ use crate::domain::run::RunId;
 /// Operations per transaction, at most: what one statement takes in. In a burst those who are answered
 /// call while the next are written; with more in one transaction all would call, then all be written, and
 /// one of two processors would rest. What the further fsyncs cost is less (of 0.7 ms each, and 2 cores).
-const BATCH: usize = 128;
+const BATCH: usize = rows::MOST;
 
 /// Operations that may wait before their senders do.
 pub(super) const QUEUE: usize = 4096;
