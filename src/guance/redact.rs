@@ -66,7 +66,7 @@ impl Redactor {
         // The struck span under way; secrets that overlap are struck out as one.
         let mut struck: Option<(usize, usize)> = None;
         for (at, byte) in text.bytes().enumerate() {
-            if !self.begins[usize::from(byte)] {
+            if !self.begins[usize::from(byte)] || !self.may_follow(text, at) {
                 continue;
             }
             let Some(end) = self.longest(text, at) else {
@@ -90,6 +90,20 @@ impl Redactor {
         clean.push_str(REDACTED);
         clean.push_str(&text[until..]);
         Cow::Owned(clean)
+    }
+
+    /// Whether what follows the byte at `at` can be a secret's second byte, in any spelling. Nearly every
+    /// byte that a secret could begin with begins none, which is told here without decoding anything.
+    fn may_follow(&self, text: &str, at: usize) -> bool {
+        let bytes = text.as_bytes();
+        let (first, second) = (bytes[at], bytes.get(at + 1));
+        if first == b'\\' || second == Some(&b'\\') {
+            return true;
+        }
+        let mut secrets = self.secrets.iter().map(|secret| secret.expose().as_bytes());
+        secrets.any(|secret| {
+            secret[0] == first && (secret.get(1).is_none() || secret.get(1) == second)
+        })
     }
 
     /// Where the longest secret ends that begins at `at`.
