@@ -91,7 +91,7 @@ impl GapCause {
 static INSERT_RUNS: RowsStatement<1> = RowsStatement::new([Part {
     head: "INSERT INTO runs (id, job, trigger, scheduled_us, due_us, state, reason, definition_hash, workspace, func_id, not_before_us, created_us, finished_us) SELECT * FROM ",
     columns: 13,
-    tail: " WHERE column1 IS NOT NULL ON CONFLICT (job, scheduled_us) WHERE trigger IN ('schedule', 'catchup') AND ahead IS NOT 'void' DO NOTHING",
+    tail: " WHERE column1 IS NOT NULL ON CONFLICT (job, scheduled_us, (CASE WHEN trigger IN ('schedule', 'catchup') AND ahead IS NOT 'void' THEN 0 END)) DO NOTHING",
 }]);
 
 /// Binds the columns that every new run has, from `id` to `func_id`, in their order in the statements.

@@ -425,7 +425,7 @@ mod tests {
         for (filter, index) in [
             (
                 of(|f| f.job = Some("a".into())),
-                "runs_by_job (job=? AND scheduled_us>?)",
+                "runs_tick (job=? AND scheduled_us>?)",
             ),
             (
                 of(|f| {
@@ -433,7 +433,7 @@ mod tests {
                     f.since = Some(at);
                     f.state = Some(RunState::Failed);
                 }),
-                "runs_by_job (job=? AND scheduled_us>?)",
+                "runs_tick (job=? AND scheduled_us>?)",
             ),
             (of(|f| f.since = Some(at)), "runs_by_time (scheduled_us>?)"),
             (

@@ -261,6 +261,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_fourth_schema_refuses_a_second_run_of_a_tick_as_the_third_does() {
+        let triggers = words(Trigger::ALL.iter().map(|trigger| trigger.as_str()));
+        // At each instant two runs, of all pairs of triggers and of what became of those that were ahead.
+        let ahead = "(VALUES (NULL), ('void'), ('kept'))";
+        let runs = format!(
+            "runs (id, job, trigger, scheduled_us, due_us, state, reason, definition_hash, workspace, func_id, created_us, finished_us, ahead)
+             SELECT printf('%036d', row_number() OVER ()), 'a', iif(side.column1, t1, t2), pair, 1 << 40, 'missed', 'daemon_down', 'h', 'w', 'f', 1, 1, iif(side.column1, a1, a2)
+             FROM (SELECT row_number() OVER () AS pair, t.column1 AS t1, u.column1 AS t2, a.column1 AS a1, b.column1 AS a2
+                   FROM {triggers} t, {triggers} u, {ahead} a, {ahead} b), (VALUES (0), (1)) side",
+        );
+        let read = "SELECT id FROM runs ORDER BY id";
+        let before = let_in(3, &runs, read).await;
+        assert!(before.len() > 300, "{} let in", before.len());
+        assert_eq!(let_in(4, &runs, read).await, before);
+    }
+
+    #[tokio::test]
     async fn no_check_of_what_a_run_writes_has_a_list_to_build() {
         let tables = "SELECT sql FROM sqlite_schema WHERE name IN ('runs', 'attempts')";
         let tables = texts(&empty_ledger().await, tables).await;
