@@ -20,7 +20,7 @@ pub(super) struct Timetable {
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Entry {
     pub(super) tick: Timestamp,
-    due: Timestamp,
+    pub(super) due: Timestamp,
     pub(super) job: JobName,
 }
 
@@ -59,9 +59,14 @@ impl Timetable {
         self.heap.extend(due.into_iter().map(Reverse));
     }
 
-    /// Takes the earliest entry that is due at `now`.
-    pub(super) fn pop_due(&mut self, now: Timestamp) -> Option<Entry> {
-        self.next().filter(|next| *next <= now)?;
+    /// Takes the earliest entry out whose tick has come by `now`, if it is `wanted`.
+    pub(super) fn pop_due(
+        &mut self,
+        now: Timestamp,
+        wanted: impl FnOnce(&Entry) -> bool,
+    ) -> Option<Entry> {
+        let Reverse(next) = self.heap.peek()?;
+        (next.tick <= now && wanted(next)).then_some(())?;
         self.heap.pop().map(|Reverse(entry)| entry)
     }
 

@@ -32,6 +32,10 @@ use crate::domain::run::RunId;
 /// one of two processors would rest. What the further fsyncs cost is less (of 0.7 ms each, and 2 cores).
 const BATCH: usize = rows::MOST;
 
+/// Operations that may join a transaction while it is written: an attempt for each run that a plan of what is
+/// due has.
+const COMPANY: usize = 256;
+
 /// Operations that may wait before their senders do.
 pub(super) const QUEUE: usize = 4096;
 
@@ -103,7 +107,14 @@ pub(super) async fn run(
         if ground.disk.is_scripted() {
             gather(&mut queue, &mut batch).await;
         }
-        commit(&mut connection, &mut ground, std::mem::take(&mut batch)).await;
+        let company = Company::of(&ground, &batch, &mut queue);
+        commit(
+            &mut connection,
+            &mut ground,
+            std::mem::take(&mut batch),
+            company,
+        )
+        .await;
     }
     leave_wal(&mut connection).await;
     let _ = connection.close().await;
@@ -146,9 +157,53 @@ async fn leave_wal(connection: &mut SqliteConnection) {
     }
 }
 
-async fn commit(connection: &mut SqliteConnection, ground: &mut Ground, batch: Vec<Pending>) {
-    let operations: Vec<&Operation> = batch.iter().map(|pending| &pending.operation).collect();
-    match transaction(connection, ground, &operations).await {
+/// Those who join a transaction while it is written: the attempts of the runs that it plans, which are being
+/// prepared meanwhile and would else wait for one of their own.
+///
+/// Only that of a plan is joined, which takes about as long to be written as they take to come; any other
+/// would only keep those waiting who are in it. None on a scripted disk, for the reason of [`gather`].
+struct Company<'q> {
+    queue: &'q mut mpsc::Receiver<Pending>,
+    joined: Vec<Pending>,
+}
+
+impl<'q> Company<'q> {
+    fn of(
+        ground: &Ground,
+        batch: &[Pending],
+        queue: &'q mut mpsc::Receiver<Pending>,
+    ) -> Option<Self> {
+        let plans = |pending: &Pending| matches!(pending.operation, Operation::Plan(_));
+        (!ground.disk.is_scripted() && batch.iter().any(plans)).then_some(Self {
+            queue,
+            joined: Vec::new(),
+        })
+    }
+
+    /// Lets in who has come by now.
+    fn let_in(&mut self) -> Vec<&Operation> {
+        while self.joined.len() < COMPANY
+            && let Ok(pending) = self.queue.try_recv()
+        {
+            self.joined.push(pending);
+        }
+        operations(&self.joined)
+    }
+}
+
+fn operations(batch: &[Pending]) -> Vec<&Operation> {
+    batch.iter().map(|pending| &pending.operation).collect()
+}
+
+async fn commit(
+    connection: &mut SqliteConnection,
+    ground: &mut Ground,
+    mut batch: Vec<Pending>,
+    mut company: Option<Company<'_>>,
+) {
+    let done = transaction(connection, ground, &operations(&batch), company.as_mut()).await;
+    batch.extend(company.into_iter().flat_map(|company| company.joined));
+    match done {
         Ok(answers) => {
             for (pending, answer) in batch.into_iter().zip(answers) {
                 // A sender that no longer listens has been stopped; the row is durable all the same.
@@ -181,7 +236,7 @@ async fn take_apart(
         return;
     }
     for pending in batch {
-        let outcome = match transaction(connection, ground, &[&pending.operation]).await {
+        let outcome = match transaction(connection, ground, &[&pending.operation], None).await {
             Ok(mut answers) => Ok(answers.pop().unwrap_or(Answer::Done)),
             Err(failure) => failure.answer(&pending.operation),
         };
@@ -241,8 +296,9 @@ async fn transaction(
     connection: &mut SqliteConnection,
     ground: &mut Ground,
     operations: &[&Operation],
+    company: Option<&mut Company<'_>>,
 ) -> Result<Vec<Answer>, Failure> {
-    let result = begin_to_commit(connection, ground, operations).await;
+    let result = begin_to_commit(connection, ground, operations, company).await;
     if result.is_err() {
         // Its only failure is that there is nothing to roll back any more.
         let _ = sqlx::query("ROLLBACK").execute(connection).await;
@@ -254,12 +310,16 @@ async fn begin_to_commit(
     connection: &mut SqliteConnection,
     ground: &mut Ground,
     operations: &[&Operation],
+    company: Option<&mut Company<'_>>,
 ) -> Result<Vec<Answer>, Failure> {
     ground.holds().map_err(Failure::Disk)?;
     sqlx::query(dialect::BEGIN_WRITE)
         .execute(&mut *connection)
         .await?;
-    let answers = perform(connection, operations).await?;
+    let mut answers = perform(connection, operations).await?;
+    if let Some(company) = company {
+        answers.extend(perform(connection, &company.let_in()).await?);
+    }
     let passed = ground.disk.pass(Moment::BeforeCommit).await;
     passed.map_err(Failure::Disk)?;
     sqlx::query("COMMIT").execute(connection).await?;

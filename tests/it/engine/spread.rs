@@ -29,6 +29,27 @@ fn due_of(house: &House, job: &str) -> Vec<Timestamp> {
 }
 
 #[test]
+fn those_that_have_time_are_planned_in_small_parts_and_those_due_first_before_the_others() {
+    let names: Vec<_> = (0..40).map(|n| format!("j{n:02}")).collect();
+    let jobs: Vec<_> = names
+        .iter()
+        .map(|name| job(name, "0 * * * *", "spread: 10m"))
+        .collect();
+    let mut by_delay = names.clone();
+    by_delay.sort_by_key(|name| delay(name, TEN_MINUTES));
+    let mut house = House::new(&jobs);
+    house.advance_to("01:00");
+    for planned in [16, 32, 40] {
+        house.step();
+        let mut first = by_delay[..planned].to_vec();
+        first.sort();
+        assert_eq!(house.texts("SELECT job FROM runs ORDER BY job"), first);
+    }
+    house.run_until("01:10");
+    assert_eq!(house.tally()["success"], 40);
+}
+
+#[test]
 fn a_run_waits_for_its_jobs_own_delay_and_keeps_its_nominal_tick() {
     let jobs: Vec<_> = ["a", "b", "c", "d"]
         .map(|name| job(name, "0 * * * *", "spread: 10m"))
