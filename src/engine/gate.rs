@@ -65,10 +65,18 @@ impl Gate {
 
     /// Waits for a place.
     pub(super) async fn enter(self: &Arc<Self>) -> Place {
-        Place {
-            gate: self.clone(),
+        loop {
             // It fails where the semaphore is closed, which nobody does.
-            permit: self.places.clone().acquire_owned().await.ok(),
+            let permit = self.places.clone().acquire_owned().await.ok();
+            let place = Place {
+                gate: self.clone(),
+                permit,
+            };
+            // One that was given to somebody who did not come to take it has gone back by itself, and may
+            // be owed.
+            if self.limit().owed == 0 {
+                return place;
+            }
         }
     }
 
@@ -175,6 +183,21 @@ mod tests {
         drop(under_way);
         let again: Vec<_> = (0..4).filter_map(|_| try_enter(&gate)).collect();
         assert_eq!(again.len(), 3);
+    }
+
+    #[test]
+    fn a_place_that_was_given_and_not_taken_is_none_where_the_limit_was_lowered() {
+        let gate = Arc::new(Gate::new(2));
+        let mut under_way: Vec<_> = (0..2).filter_map(|_| try_enter(&gate)).collect();
+        let mut cancelled = Box::pin(gate.enter());
+        assert!(cancelled.as_mut().now_or_never().is_none());
+        under_way.pop();
+        gate.set_limit(1);
+        drop(cancelled);
+        assert!(try_enter(&gate).is_none(), "one is under way, one allowed");
+        under_way.pop();
+        let last = try_enter(&gate);
+        assert!(last.is_some() && try_enter(&gate).is_none());
     }
 
     #[test]
