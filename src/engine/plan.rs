@@ -27,8 +27,8 @@ const DUE: usize = 256;
 /// has come are not held up by the planning of those that have time.
 const SPREAD: usize = 16;
 
-/// How long they are planned so: two thousand take a third of it. Of a hundred thousand, or on a slow disk,
-/// the rest is planned like any other.
+/// How long they are planned so, by the clock and not by the step's present: two thousand take a third of
+/// it. Of a hundred thousand, or on a slow disk, the rest is planned like any other.
 const SPREAD_FOR: Duration = Duration::from_millis(500);
 
 /// The same of a backlog that is half way to being late: a hundred thousand are planned before they are,
@@ -78,9 +78,11 @@ impl Engine {
         let mut due = Vec::new();
         let mut runs = Vec::new();
         let mut opened = Vec::new();
+        let present = self.clock.now();
+        let has_room = |entry: &Entry, planned| planned < part(entry, now, present);
         while let Some(entry) = self
             .timetable
-            .pop_due(now, |entry| runs.len() < part(entry, now))
+            .pop_due(now, |entry| has_room(entry, runs.len()))
         {
             if let Some(job) = self.jobs.jobs.get(&entry.job).cloned() {
                 let before = entry.tick - MICROSECOND;
@@ -316,11 +318,12 @@ pub(super) fn split(job: &Job, gap: Gap) -> Vec<Gap> {
     vec![beyond, Gap { from: edge, ..gap }]
 }
 
-/// How many ticks one planning transaction takes in before this one is left for the next.
-fn part(entry: &Entry, now: Timestamp) -> usize {
-    if entry.tick < earlier(now, LATE / 2) {
+/// How many ticks one planning transaction takes in before this one, which has come by `now`, is left for
+/// the next.
+fn part(entry: &Entry, now: Timestamp, present: Timestamp) -> usize {
+    if entry.tick < earlier(present, LATE / 2) {
         DUE_LONG_AGO
-    } else if entry.due > now && entry.tick > earlier(now, SPREAD_FOR) {
+    } else if entry.due > now && entry.tick > earlier(present, SPREAD_FOR) {
         SPREAD
     } else {
         DUE

@@ -27,13 +27,13 @@ use super::size::{self, Shrink, Size};
 use super::versions::{self, Event};
 use crate::domain::run::RunId;
 
-/// Operations per transaction, at most: what one statement takes in. In a burst those who are answered
+/// Operations that a transaction begins with, at most: what one statement takes in. In a burst those who are answered
 /// call while the next are written; with more in one transaction all would call, then all be written, and
 /// one of two processors would rest. What the further fsyncs cost is less (of 0.7 ms each, and 2 cores).
 const BATCH: usize = rows::MOST;
 
-/// Operations that may join a transaction while it is written: an attempt for each run that a plan of what is
-/// due has.
+/// Operations that may join a plan's transaction while it is written: as many as there are attempts of what
+/// one part of the due ticks has, of whichever kind they are.
 const COMPANY: usize = 256;
 
 /// Operations that may wait before their senders do.
@@ -157,8 +157,9 @@ async fn leave_wal(connection: &mut SqliteConnection) {
     }
 }
 
-/// Those who join a transaction while it is written: the attempts of the runs that it plans, which are being
-/// prepared meanwhile and would else wait for one of their own.
+/// Those who join a transaction while it is written. They are let in for the attempts of the runs that it
+/// plans, which are being prepared meanwhile and would else wait for one of their own; who is in the queue
+/// before them comes along.
 ///
 /// Only that of a plan is joined, which takes about as long to be written as they take to come; any other
 /// would only keep those waiting who are in it. None on a scripted disk, for the reason of [`gather`].
@@ -355,8 +356,8 @@ async fn perform(
             }
             Operation::Shrink(shrink) => Answer::Size(size::shrink(connection, *shrink).await?),
             Operation::Order(order) => Answer::Ordered(orders::write(connection, order).await?),
-            // Whoever opens has seen its run planned, and whoever closes has seen its attempt
-            // opened: neither can have been queued before the answer. So these may go last.
+            // What is opened was planned by an operation that was queued before, and whoever closes has
+            // been told that its attempt is open. So these may go last, the opening ones first.
             Operation::Open(open) => {
                 opens.push(open.as_ref());
                 Answer::Opened(Opened::Opened)

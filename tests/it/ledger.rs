@@ -2,6 +2,7 @@
 //! answers, and words for every file that is none.
 
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,8 +13,10 @@ use funcron::domain::run::{NewRun, Reason, RunId, RunState, Trigger};
 use funcron::domain::workspace::{KeyId, WorkspaceName};
 use funcron::store::{
     After, CloseAttempt, Closed, Held, Ledger, LedgerLock, OpenAttempt, Opened, Plan, Reader,
-    Settle, StoreErrorKind, VersionChange,
+    Settle, StoreError, StoreErrorKind, VersionChange,
 };
+use futures_util::FutureExt;
+use futures_util::future::join_all;
 use jiff::Timestamp;
 use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -240,6 +243,58 @@ async fn a_bad_operation_does_not_drag_others_down_with_it() {
         assert_eq!(open.await.unwrap().unwrap(), Opened::Opened);
     }
     assert_eq!(count(&place, "SELECT count(*) FROM attempts").await, 49);
+}
+
+/// The answers to attempts that come while the plan of their runs is in its transaction, which waits for
+/// another program's to end; with the plan durable.
+async fn joined<'l>(
+    place: &Place,
+    ledger: &'l Ledger,
+    runs: &[NewRun],
+    opens: &[RunId],
+) -> Vec<Pin<Box<impl Future<Output = Result<Opened, StoreError>> + use<'l>>>> {
+    let mut other = place.connect().await;
+    let begin = sqlx::query("BEGIN IMMEDIATE");
+    begin.execute(&mut other).await.unwrap();
+    let plan = ledger.submit_plan(plan(runs.to_vec())).await.unwrap();
+    // The writer takes it.
+    tokio::task::yield_now().await;
+    let opens = opens.iter().map(|run| open(*run, 1));
+    let mut answers: Vec<_> = opens
+        .map(|open| Box::pin(ledger.open_attempt(open)))
+        .collect();
+    for answer in &mut answers {
+        assert!(answer.now_or_never().is_none());
+    }
+    let end = sqlx::query("ROLLBACK");
+    end.execute(&mut other).await.unwrap();
+    assert_eq!(plan.durable().await.unwrap(), []);
+    answers
+}
+
+#[tokio::test]
+async fn an_attempt_that_comes_while_its_run_is_planned_is_durable_with_it() {
+    let place = Place::new();
+    let (ledger, _held) = place.open().await;
+    let runs: Vec<NewRun> = (0..3).map(|tick| waiting("a", tick)).collect();
+    for answer in joined(&place, &ledger, &runs, &[runs[1].id, runs[2].id]).await {
+        assert_eq!(answer.now_or_never().unwrap().unwrap(), Opened::Opened);
+    }
+}
+
+#[tokio::test]
+async fn a_bad_attempt_that_joins_a_plan_drags_neither_it_nor_others_down_with_it() {
+    let place = Place::new();
+    let (ledger, _held) = place.open().await;
+    let runs: Vec<NewRun> = (0..3).map(|tick| waiting("a", tick)).collect();
+    let opens = [runs[0].id, RunId(Uuid::now_v7()), runs[2].id];
+    let answers = joined(&place, &ledger, &runs, &opens).await;
+    let [first, strange, last] = join_all(answers).await.try_into().unwrap();
+    assert_eq!(first.unwrap(), Opened::Opened);
+    assert_eq!(*strange.unwrap_err().kind(), StoreErrorKind::Bug);
+    assert_eq!(last.unwrap(), Opened::Opened);
+    assert_eq!(count(&place, "SELECT count(*) FROM runs").await, 3);
+    assert_eq!(count(&place, "SELECT count(*) FROM attempts").await, 2);
 }
 
 #[tokio::test]
