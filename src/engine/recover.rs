@@ -183,14 +183,21 @@ impl Engine {
             self.upkeep.put_off(self.clock.monotonic());
         }
         let now = now.max(cursor);
+        // A tick that was planned by the old definition is the old one's, though the last daemon died before
+        // the rest of its instant was.
+        let beyond = self.ledger.reader().planned_beyond(cursor).await?;
+        let planned = |job: &JobName| beyond.get(job).copied().unwrap_or(cursor).min(now);
         let mut past = (Vec::new(), Vec::new());
-        let seen = |version: Compared<'_>| self.open_past(version, (cursor, now), &mut past);
+        let seen = |version: Compared<'_>| {
+            let span = (planned(&version.version.job), now);
+            self.open_past(version, span, &mut past);
+        };
         let changes = versions::changes(self.ledger.reader(), &self.jobs, seen).await?;
         let (opened, joined) = past;
         let closed = versions::closed_gaps(&self.gaps, &changes);
         let rows = changes
             .iter()
-            .map(|(name, change)| versions::row(name, *change, &self.jobs, cursor, now));
+            .map(|(name, change)| versions::row(name, *change, &self.jobs, planned(name), now));
         let detail = serde_json::json!({
             "version": env!("CARGO_PKG_VERSION"),
             "jobs": self.jobs.jobs.len(),
@@ -218,7 +225,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Opens the span between the cursor and now, if it holds ticks, and joins to it one of the last
+    /// Opens the span between what is planned and now, if it holds ticks, and joins to it one of the last
     /// start that it goes on from and takes in: nothing fired in between, so it is one outage, of which `catchup`
     /// lets run what it would of one. Else a daemon that dies while it starts would catch up anew
     /// with each try.
@@ -229,7 +236,7 @@ impl Engine {
             is_closed,
             job,
         }: Compared<'_>,
-        (cursor, now): (Timestamp, Timestamp),
+        (planned, now): (Timestamp, Timestamp),
         (opened, joined): &mut (Vec<Gap>, Vec<Gap>),
     ) {
         let mut whole = Gap {
@@ -239,7 +246,7 @@ impl Engine {
                 job.hash.clone()
             },
             superseded: is_closed,
-            ..gap(job, cursor.max(version.from), now, GapCause::DaemonDown)
+            ..gap(job, planned.max(version.from), now, GapCause::DaemonDown)
         };
         if !has_ticks(job, &whole) {
             return;

@@ -177,13 +177,13 @@ fn same_ticks(a: &Job, b: &Job) -> bool {
         && a.spread == b.spread
 }
 
-/// The row for a change. `cursor` is where an edited job's new interval begins; everything else
-/// begins at `now`.
+/// The row for a change. `planned` is how far the job is planned, where an edited one's new interval
+/// begins; everything else begins at `now`.
 pub(super) fn row(
     name: &JobName,
     change: Change,
     next: &JobSet,
-    cursor: Timestamp,
+    planned: Timestamp,
     now: Timestamp,
 ) -> VersionChange {
     let loaded = next
@@ -195,7 +195,7 @@ pub(super) fn row(
         loaded,
         zone_data: next.zone_data.clone(),
         at: if matches!(change, Change::Edited | Change::ZoneData) {
-            cursor
+            planned
         } else {
             now
         },

@@ -139,6 +139,16 @@ impl Reader {
         through.map_err(|error| StoreError::from_sqlx("reading the planner's cursor", error))
     }
 
+    /// The newest tick of each job that has one beyond the cursor: an instant of many ticks is planned in
+    /// parts, and the cursor reaches it with the last.
+    pub async fn planned_beyond(
+        &self,
+        cursor: Timestamp,
+    ) -> Result<HashMap<JobName, Timestamp>, StoreError> {
+        let planned = resume::planned_beyond(&self.pool, cursor).await;
+        planned.map_err(|error| StoreError::from_sqlx("reading what is planned already", error))
+    }
+
     /// When the server called the key invalid, if that still holds.
     pub async fn key_held_since(
         &self,

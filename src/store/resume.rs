@@ -200,6 +200,23 @@ pub(super) async fn planned_through(pool: &SqlitePool) -> Result<Option<Timestam
         .transpose()
 }
 
+/// Each job's newest tick that was planned beyond the cursor.
+pub(super) async fn planned_beyond(
+    pool: &SqlitePool,
+    cursor: Timestamp,
+) -> Result<HashMap<JobName, Timestamp>, sqlx::Error> {
+    let found = |row: SqliteRow| Ok((job_name(&row, "job")?, timestamp(&row, "planned_us")?));
+    sqlx::query(
+        "SELECT job, max(scheduled_us) AS planned_us FROM runs INDEXED BY runs_by_time \
+         WHERE scheduled_us > $1 AND trigger = 'schedule' AND ahead IS NULL GROUP BY job",
+    )
+    .bind(cursor.as_microsecond())
+    .fetch(pool)
+    .and_then(|row| std::future::ready(found(row)))
+    .try_collect()
+    .await
+}
+
 /// When the server called the key invalid, if that was its newest reply to it and no reload came
 /// after it.
 pub(super) async fn key_held_since(

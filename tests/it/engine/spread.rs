@@ -50,6 +50,24 @@ fn those_that_have_time_are_planned_in_small_parts_and_those_due_first_before_th
 }
 
 #[test]
+fn what_was_planned_of_an_instant_stays_the_old_definitions_when_the_daemon_dies_before_the_rest() {
+    let jobs = |more: &str| -> Vec<String> {
+        let more = format!("spread: 10m, {more}");
+        let names = (0..40).map(|n| format!("j{n:02}"));
+        names.map(|name| job(&name, "0 * * * *", &more)).collect()
+    };
+    let mut house = House::new(&jobs("timeout: 10s"));
+    house.advance_to("01:00");
+    house.step();
+    house.crash();
+    house.rewrite(&jobs("timeout: 20s"));
+    house.open();
+    house.run_until("01:15");
+    let by_definition = "SELECT iif(v.until_us IS NULL, 'new ', 'old ') || count(*) FROM runs r JOIN job_versions v ON v.definition_hash = r.definition_hash WHERE r.state = 'success' GROUP BY v.until_us IS NULL ORDER BY 1";
+    assert_eq!(house.texts(by_definition), ["new 24", "old 16"]);
+}
+
+#[test]
 fn a_run_waits_for_its_jobs_own_delay_and_keeps_its_nominal_tick() {
     let jobs: Vec<_> = ["a", "b", "c", "d"]
         .map(|name| job(name, "0 * * * *", "spread: 10m"))
