@@ -79,10 +79,9 @@ impl Engine {
         let mut runs = Vec::new();
         let mut opened = Vec::new();
         let present = self.clock.now();
-        let has_room = |entry: &Entry, planned| planned < part(entry, now, present);
         while let Some(entry) = self
             .timetable
-            .pop_due(now, |entry| has_room(entry, runs.len()))
+            .pop_due(now, |entry| runs.len() < part(entry, now, present))
         {
             if let Some(job) = self.jobs.jobs.get(&entry.job).cloned() {
                 let before = entry.tick - MICROSECOND;

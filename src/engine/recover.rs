@@ -184,13 +184,14 @@ impl Engine {
         }
         let now = now.max(cursor);
         // A tick that was planned by the old definition is the old one's, though the last daemon died before
-        // the rest of its instant was.
+        // the rest of its instant was. Not beyond the present, or the next change would end an interval
+        // before it began.
         let beyond = self.ledger.reader().planned_beyond(cursor).await?;
         let planned = |job: &JobName| beyond.get(job).copied().unwrap_or(cursor).min(now);
         let mut past = (Vec::new(), Vec::new());
-        let seen = |version: Compared<'_>| {
-            let span = (planned(&version.version.job), now);
-            self.open_past(version, span, &mut past);
+        let seen = |compared: Compared<'_>| {
+            let span = (planned(&compared.version.job), now);
+            self.open_past(compared, span, &mut past);
         };
         let changes = versions::changes(self.ledger.reader(), &self.jobs, seen).await?;
         let (opened, joined) = past;
