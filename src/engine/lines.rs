@@ -158,9 +158,12 @@ impl Lines {
         }
         let is_live = run.is_live();
         self.runs.insert(run.id, run);
-        self.look_again_at(&job);
-        if is_live {
-            self.note_contested(&job);
+        // One that is alone holds nobody back, and stands where it belongs.
+        if self.of_job.get(&job).is_some_and(|job| job.all().len() > 1) {
+            self.look_again_at(&job);
+            if is_live {
+                self.note_contested(&job);
+            }
         }
     }
 
@@ -182,10 +185,10 @@ impl Lines {
     /// After a change among the job's runs: lets into line what nothing holds back any more, and takes
     /// out of it what something does.
     fn look_again_at(&mut self, job: &JobName) {
-        let overlap = self.overlap(job);
         let Some(siblings) = self.of_job.get(job) else {
             return;
         };
+        let overlap = self.overlap(job);
         let mut places = siblings.may_be_free(overlap);
         places.extend(siblings.may_be_held(overlap));
         for (_, id) in places {
