@@ -1,5 +1,6 @@
 //! The body of a request, with its secrets and without.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -79,10 +80,15 @@ pub fn build_request(
             .map(|(_, secret)| secret)
             .chain([&key.secret]),
     );
+    let body = text(true);
+    let without_secrets = match secrets {
+        [] => Cow::Borrowed(&body),
+        _ => Cow::Owned(text(false)),
+    };
     // A secret may have been copied into a plain kwarg, too.
-    let redacted = StoredBody::new(&redactor.redact(&text(false)), BODY_LIMIT);
+    let redacted = StoredBody::new(&redactor.redact(&without_secrets), BODY_LIMIT);
     Request {
-        body: Bytes::from(text(true)),
+        body: Bytes::from(body),
         redacted,
         key: key.clone(),
         redactor: Arc::new(redactor),
