@@ -48,35 +48,65 @@ struct Engine<'a> {
     trace_id: Option<&'a RawValue>,
 }
 
+/// The members of an [`Engine`], in their order.
+const ENGINE: [&str; 9] = [
+    "ok", "reason", "error", "message", "detail", "data", "taskId", "reqCost", "traceId",
+];
+
+/// The members of an envelope, and those of an engine's own reply, in one pass over the text.
+const TOP: [&str; 4 + ENGINE.len()] = {
+    let [
+        ok,
+        reason,
+        error,
+        message,
+        detail,
+        data,
+        task_id,
+        cost,
+        trace_id,
+    ] = ENGINE;
+    [
+        "code",
+        "success",
+        "errorCode",
+        "content",
+        ok,
+        reason,
+        error,
+        message,
+        detail,
+        data,
+        task_id,
+        cost,
+        trace_id,
+    ]
+};
+
 impl<'a> Engine<'a> {
-    fn read(text: &'a str) -> Result<Option<Self>, serde_json::Error> {
-        let names = [
-            "ok", "reason", "error", "message", "detail", "data", "taskId", "reqCost", "traceId",
-        ];
-        let found = members(text, names)?;
-        Ok(found.map(
-            |[
-                ok,
-                reason,
-                error,
-                message,
-                detail,
-                data,
-                task_id,
-                cost,
-                trace_id,
-            ]| Self {
-                ok,
-                reason,
-                error,
-                message,
-                detail,
-                data,
-                task_id,
-                cost,
-                trace_id,
-            },
-        ))
+    fn new(members: [Option<&'a RawValue>; ENGINE.len()]) -> Self {
+        let [
+            ok,
+            reason,
+            error,
+            message,
+            detail,
+            data,
+            task_id,
+            cost,
+            trace_id,
+        ] = members;
+        Self {
+            ok,
+            reason,
+            error,
+            message,
+            detail,
+            data,
+            task_id,
+            cost,
+            trace_id,
+        }
     }
 
     fn facts(&self) -> Facts {
@@ -127,19 +157,18 @@ fn read_json(text: &str) -> Result<Reading<'_>, serde_json::Error> {
         facts: Facts::default(),
         content: None,
     };
-    let names = ["code", "success", "errorCode", "content"];
-    let Some([code, success, error_code, content]) = members(text, names)? else {
+    let Some([code, success, error_code, content, top @ ..]) = members(text, TOP)? else {
         return Ok(no_envelope);
     };
     let bare = code.or(success).or(error_code).or(content).is_none();
-    let Some(top) = Engine::read(text)? else {
-        return Ok(no_envelope);
-    };
+    let top = Engine::new(top);
     if bare && boolean(top.ok).is_none() {
         return Ok(no_envelope);
     }
     let inner = match content {
-        Some(content) if is_object(content.get()) => Engine::read(content.get())?,
+        Some(content) if is_object(content.get()) => {
+            members(content.get(), ENGINE)?.map(Engine::new)
+        }
         _ => None,
     };
     let engine = inner.as_ref().unwrap_or(&top);
