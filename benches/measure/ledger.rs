@@ -4,7 +4,7 @@
 //! a day, so that ten million are 52 days of them and `stats --since 24h` counts what a day holds. At the
 //! daemon's full speed a day alone would hold more than ten million, which is another question.
 //!
-//! The daemon's work is backfills of three hundred jobs at once over the ledger's own past, of ticks
+//! The daemon's work is backfills of six hundred jobs at once over the ledger's own past, of ticks
 //! that lie more than a day back: it lasts as long as is wanted, always has calls to make, and does not
 //! change what is counted.
 
@@ -25,7 +25,7 @@ const JOBS: usize = 2_000;
 const SCHEDULE: &str = "7,22,37,52 * * * *";
 
 /// Jobs whose past is run again, and from when to when.
-const AT_WORK: usize = 300;
+const AT_WORK: usize = 600;
 const HOURS_AGO: (i64, i64) = (14 * 24, 25);
 
 /// Each command is timed so often beside a daemon at rest.
@@ -134,7 +134,7 @@ fn at_rest(reads: &mut Reads, read: &Read) -> Vec<f64> {
     (0..TIMES).map(|_| reads.time(read)).collect()
 }
 
-/// Orders more work than there will be time for.
+/// Orders more work than there will be time for, in a ledger that was measured before, too.
 async fn backfill(folder: &Path) {
     let client = reqwest::Client::builder()
         .unix_socket(folder.join("socket"))
@@ -143,7 +143,7 @@ async fn backfill(folder: &Path) {
     let ago = |hours: i64| Timestamp::now() - jiff::SignedDuration::from_hours(hours);
     for number in 0..AT_WORK {
         let order = format!(
-            r#"{{"job":"job-{number}","from":"{}","to":"{}","all":false,"dry_run":false}}"#,
+            r#"{{"job":"job-{number}","from":"{}","to":"{}","all":true,"dry_run":false}}"#,
             ago(HOURS_AGO.0),
             ago(HOURS_AGO.1)
         );
