@@ -159,7 +159,11 @@ impl Lines {
         let is_live = run.is_live();
         self.runs.insert(run.id, run);
         // One that is alone holds nobody back, and stands where it belongs.
-        if self.of_job.get(&job).is_some_and(|job| job.all().len() > 1) {
+        if self
+            .of_job
+            .get(&job)
+            .is_some_and(|siblings| siblings.all().len() > 1)
+        {
             self.look_again_at(&job);
             if is_live {
                 self.note_contested(&job);

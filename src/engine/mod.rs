@@ -29,6 +29,7 @@ mod overlap;
 mod pause;
 mod pauses;
 mod permits;
+mod places;
 mod plan;
 mod prepare;
 mod recover;

@@ -3,8 +3,7 @@
 //! Everything here answers in time that does not grow with the number of runs that wait: a queue of
 //! a thousand, or ten thousand ticks that are caught up, stand in it at once.
 
-use std::collections::BTreeSet;
-
+use super::places::Places;
 use super::run::{Place, Run};
 use crate::domain::job::Overlap;
 use crate::domain::overlap::Queue;
@@ -14,7 +13,7 @@ use crate::domain::run::RunState;
 #[derive(Debug, Default)]
 pub(super) struct Siblings {
     /// All of them, manual and replay runs too, which neither hold back nor are held back.
-    pub(super) all: BTreeSet<Place>,
+    pub(super) all: Places,
     /// Live runs.
     live: Class,
     /// Catch-up and backfill runs.
@@ -25,15 +24,15 @@ pub(super) struct Siblings {
 #[derive(Debug, Default)]
 struct Class {
     /// Those that have had an attempt, or have one open.
-    begun: BTreeSet<Place>,
+    begun: Places,
     /// Those for which nothing has been sent.
-    unsent: BTreeSet<Place>,
+    unsent: Places,
     /// Those of either with an attempt open.
-    running: BTreeSet<Place>,
+    running: Places,
     /// Those whose time has come and that only another run holds back.
-    held: BTreeSet<Place>,
+    held: Places,
     /// Those whose time has come and that no other run holds back.
-    in_line: BTreeSet<Place>,
+    in_line: Places,
 }
 
 impl Class {
@@ -81,7 +80,7 @@ impl Siblings {
     }
 
     /// All of them, the oldest first.
-    pub(super) fn all(&self) -> &BTreeSet<Place> {
+    pub(super) fn all(&self) -> &Places {
         &self.all
     }
 
@@ -137,7 +136,7 @@ impl Siblings {
         let mut places: Vec<Place> = if overlap == Overlap::Allow {
             live.held.iter().copied().collect()
         } else {
-            let begun = live.begun.iter().filter(|place| live.held.contains(*place));
+            let begun = live.begun.iter().filter(|place| live.held.contains(place));
             begun.chain(held_head(live)).copied().collect()
         };
         places.extend(held_head(&self.behind));
@@ -160,16 +159,16 @@ impl Siblings {
     }
 
     /// The live runs that have begun.
-    pub(super) fn begun(&self) -> &BTreeSet<Place> {
+    pub(super) fn begun(&self) -> &Places {
         &self.live.begun
     }
 
     /// The live runs for which nothing has been sent, the oldest first.
-    pub(super) fn unsent(&self) -> &BTreeSet<Place> {
+    pub(super) fn unsent(&self) -> &Places {
         &self.live.unsent
     }
 }
 
 fn held_head(class: &Class) -> Option<&Place> {
-    class.head().filter(|place| class.held.contains(*place))
+    class.head().filter(|place| class.held.contains(place))
 }
