@@ -1,7 +1,8 @@
 //! The runs of one job that are not final, and which of them hold which others back.
 //!
-//! Everything here answers in time that does not grow with the number of runs that wait: a queue of
-//! a thousand, or ten thousand ticks that are caught up, stand in it at once.
+//! Everything here answers in time that does not grow with the number of runs that wait, but for moving
+//! places up where one comes or goes amid them ([`Places`]): a queue of a thousand, or ten thousand ticks
+//! that are caught up, stand in it at once.
 
 use super::places::Places;
 use super::run::{Place, Run};
