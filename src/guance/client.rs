@@ -32,7 +32,7 @@ const EXECUTE: &str = "/api/v1/outer_function/execute";
 const POOL_IDLE: Duration = Duration::from_secs(10);
 
 /// Large replies taken in at once, over all workspaces; what bounds the daemon's memory.
-const LARGE_REPLIES: usize = 4;
+const LARGE_REPLIES: usize = 3;
 
 /// The one client of the daemon, for all workspaces. Cheap to clone; its clones share connections.
 #[derive(Clone)]

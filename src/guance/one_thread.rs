@@ -1,7 +1,7 @@
 //! A thread that does one thing after another.
 //!
-//! For work that takes megabytes for a moment: glibc keeps freed blocks in an arena of each thread
-//! that ever made them, and in a pool of threads that adds up to many times what was ever in use.
+//! For work that takes megabytes for a moment: an allocator keeps freed blocks for the thread that made
+//! them, and in a pool of threads that adds up to many times what was ever in use.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

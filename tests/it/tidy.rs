@@ -48,6 +48,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("comfy_table::", &["src/cli/"]),
     ("println!", &["src/cli/"]),
     ("tracing_subscriber::", &["src/telemetry.rs"]),
+    ("mimalloc::", &["src/main.rs"]),
     ("rustix::", &["src/clock.rs", "src/store/surroundings.rs"]),
     ("Timestamp::now(", &["src/clock.rs"]),
     ("SystemTime", &["src/clock.rs"]),
