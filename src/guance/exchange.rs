@@ -15,11 +15,11 @@ use super::connect::{Route, causes};
 /// A reply longer than this waits for one of the few places for large ones.
 pub(super) const SMALL: usize = 64 * 1024;
 
-/// Least capacity of a large reply's buffer, which also holds the longest reply that is read: it never
-/// grows, and is so large that every allocator gives it a mapping of its own, which goes back to the system
-/// whole (glibc from 32 MiB on; ours from 1 MiB on, see `.cargo/config.toml`). Blocks that grow by
-/// doubling stay with the allocator for a while, and added up to more than the replies themselves.
-/// Only what is written to takes memory.
+/// Least capacity of a large reply's buffer, which also holds the longest reply that is read and so
+/// never grows. A block of this size has a mapping of its own, which goes back to the system whole
+/// (with our allocator from 1 MiB on, `.cargo/config.toml`; with glibc from 32 MiB on, mallopt(3)).
+/// Smaller ones stay with the allocator after they are freed, and added up to more than the replies
+/// themselves. Only what is written to takes memory.
 const OWN_MAPPING: usize = (32 << 20) + 1;
 
 /// What arrived, kept outside the exchange so that a deadline leaves what there was.
