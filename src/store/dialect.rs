@@ -18,3 +18,8 @@ pub(super) const JOB_IS_AMONG: &str = "job IN (SELECT value FROM json_each($))";
 /// Differs because only SQLite is a file that keeps the pages of deleted rows: this way they can be given
 /// back to the file system bit by bit.
 pub(super) const GIVE_PAGES_BACK: &str = "PRAGMA auto_vacuum = INCREMENTAL";
+
+/// Differs because only SQLite keeps what one statement may have to take back in a file of its own, in
+/// `/var/tmp`, as soon as that is more than 64 KiB: a few dozen planned runs. That costs two writes a page
+/// and fails where that directory is full or cannot be written. Here a statement has few rows.
+pub(super) const TAKE_BACK_IN_MEMORY: &str = "PRAGMA temp_store = MEMORY";

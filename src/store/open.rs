@@ -314,9 +314,15 @@ async fn prepare(
             .map_err(failed)?;
     }
     schema::MIGRATOR
-        .run(connection)
+        .run(&mut *connection)
         .await
-        .map_err(|error| failed(sqlx::Error::Migrate(Box::new(error))))
+        .map_err(|error| failed(sqlx::Error::Migrate(Box::new(error))))?;
+    // Only now: an index is built over a whole table, which would lie in memory too.
+    sqlx::query(dialect::TAKE_BACK_IN_MEMORY)
+        .execute(connection)
+        .await
+        .map(drop)
+        .map_err(failed)
 }
 
 async fn set(
@@ -357,6 +363,20 @@ mod tests {
         held.release(ledger).await;
     }
 
+    async fn setting(disk: &Disk, pragma: &'static str) -> i64 {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("funcron.db");
+        std::fs::File::create(&path).unwrap();
+        let mut connection = connect(&path).await.unwrap();
+        prepare(&mut connection, disk, &path, Timestamp::UNIX_EPOCH)
+            .await
+            .unwrap();
+        sqlx::query_scalar(pragma)
+            .fetch_one(&mut connection)
+            .await
+            .unwrap()
+    }
+
     /// What no simulation on a disk in memory can see: that a commit waits for the disk.
     #[tokio::test]
     async fn every_commit_of_a_real_disk_is_synced() {
@@ -364,18 +384,15 @@ mod tests {
             (Disk::default(), 2),
             (Disk::scripted(|_| Box::pin(async { Ok(()) })), 0),
         ] {
-            let place = tempfile::tempdir().unwrap();
-            let path = place.path().join("funcron.db");
-            std::fs::File::create(&path).unwrap();
-            let mut connection = connect(&path).await.unwrap();
-            prepare(&mut connection, &disk, &path, Timestamp::UNIX_EPOCH)
-                .await
-                .unwrap();
-            let found: i64 = sqlx::query_scalar("PRAGMA synchronous")
-                .fetch_one(&mut connection)
-                .await
-                .unwrap();
+            let found = setting(&disk, "PRAGMA synchronous").await;
             assert_eq!(found, synchronous, "{disk:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn what_a_statement_may_take_back_lies_in_memory() {
+        const MEMORY: i64 = 2;
+        let found = setting(&Disk::default(), "PRAGMA temp_store").await;
+        assert_eq!(found, MEMORY);
     }
 }
