@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::Engine;
 use super::run::{Run, later};
 use super::timetable::Entry;
-use crate::domain::job::{Catchup, Job, JobName};
+use crate::domain::job::{Catchup, Job};
 use crate::domain::plan::{self, CatchUp, LATE, Late, Planned};
 use crate::domain::run::{NewRun, Reason, RunId, RunState, Trigger};
 use crate::store::{Gap, GapCause, Plan, StoreError, SubmittedPlan};
@@ -83,14 +83,13 @@ impl Engine {
             .timetable
             .pop_due(now, |entry| runs.len() < part(entry, now, present))
         {
-            if let Some(job) = self.jobs.jobs.get(&entry.job).cloned() {
-                let before = entry.tick - MICROSECOND;
-                if entry.tick <= live_from {
-                    opened.extend(split(&job, gap(&job, before, live_from, cause)));
-                }
-                let ticks = self.join_queue(&job, before.max(live_from), now);
-                runs.extend(ticks.into_iter().map(|tick| self.mirrored(&job, tick, now)));
+            let job = &entry.job;
+            let before = entry.tick - MICROSECOND;
+            if entry.tick <= live_from {
+                opened.extend(split(job, gap(job, before, live_from, cause)));
             }
+            let ticks = self.join_queue(job, before.max(live_from), now);
+            runs.extend(ticks.into_iter().map(|tick| self.mirrored(job, tick, now)));
             due.push(entry);
         }
         if due.is_empty() {
@@ -150,8 +149,7 @@ impl Engine {
         self.planned_through = self.planned_through.max(submitted.through);
         let past = (!submitted.opened.is_empty()).then_some(now);
         self.queue_gaps(submitted.opened);
-        let names = submitted.due.into_iter().map(|entry| entry.job);
-        self.reschedule(names, now);
+        self.timetable.reschedule(submitted.due, now);
         if submitted.more.is_none() {
             self.late_cause = None;
         }
@@ -239,14 +237,6 @@ impl Engine {
             }
         }
         Ok(())
-    }
-
-    fn reschedule(&mut self, names: impl Iterator<Item = JobName>, now: Timestamp) {
-        for name in names {
-            if let Some(job) = self.jobs.jobs.get(&name) {
-                self.timetable.schedule(job, now);
-            }
-        }
     }
 
     /// A decision as its row, and as the run that waits, if it does.
