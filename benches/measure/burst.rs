@@ -95,6 +95,8 @@ impl Burst {
         daemon::configure(folder, &remote.origin, &Jobs::on(&daemon::at(due), runs));
         let daemon = Daemon::start(folder).await;
         let mut ledger = Ledger::open(folder).await;
+        // Whoever looks on has read the schema before there is anything to see.
+        assert!(!ledger.is_at_rest().await, "nothing was done yet");
         let cpu = daemon.cpu();
         daemon::sleep_until(due).await;
         let done = ledger.until_recorded(runs).await;
