@@ -16,6 +16,9 @@ use tokio::sync::watch;
 /// invariant 11).
 pub const MAX_SLEEP: Duration = Duration::from_secs(30);
 
+/// What the runtime's timer may be late by.
+const TIMER: Duration = Duration::from_millis(3);
+
 /// What a clock's monotonic time begins at. Not zero, so that instants shortly before the process's
 /// start, which the quota's window needs, can be expressed on it.
 const MONOTONIC_BEGINNING: Duration = Duration::from_secs(24 * 60 * 60);
@@ -127,6 +130,24 @@ impl Clock {
                 // The sender lives as long as `self`, so waiting cannot fail.
                 let _ = reading.wait_for(|reading| reading.wall >= wake).await;
             }
+        }
+    }
+
+    /// As [`Self::sleep_towards`], and to a tenth of a millisecond: the runtime's timer counts in whole ones
+    /// and is up to two late. It takes a thread for its last moments.
+    pub async fn sleep_exactly_towards(&self, wake: Timestamp) {
+        if let Source::System { .. } = &*self.0 {
+            let left = wake.checked_sub(TIMER).unwrap_or(wake);
+            if left > self.now() {
+                self.sleep_towards(left).await;
+            }
+            let left = wake.duration_since(self.now());
+            let left = Duration::try_from(left).unwrap_or(Duration::ZERO);
+            let left = left.min(MAX_SLEEP);
+            // It fails only where the runtime is being shut down.
+            let _ = tokio::task::spawn_blocking(move || std::thread::sleep(left)).await;
+        } else {
+            self.sleep_towards(wake).await;
         }
     }
 

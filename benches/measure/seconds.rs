@@ -29,11 +29,13 @@ pub(crate) async fn measure(jobs: usize, spread: Option<&str>) {
     daemon::configure(&folder, &remote.origin, &setup);
     let daemon = Daemon::start(&folder).await;
     tokio::time::sleep(Duration::from_secs(SETTLING as u64)).await;
-    daemon::sleep_until(daemon::second_after(Duration::ZERO)).await;
+    // Between two instants, so that none is cut in two.
+    let begin = daemon::second_after(Duration::ZERO) + Duration::from_millis(500);
+    daemon::sleep_until(begin).await;
     remote.arrivals().await;
-    let from = jiff::Timestamp::now().as_second();
+    let from = begin.as_second() + 1;
     let cpu = daemon.cpu();
-    daemon::sleep_until(jiff::Timestamp::from_second(from + SECONDS as i64).unwrap()).await;
+    daemon::sleep_until(begin + Duration::from_secs(SECONDS as u64)).await;
     let cpu = daemon.cpu() - cpu;
     let peak = daemon.memory("VmHWM");
     let calls = remote.arrivals().await;

@@ -109,6 +109,7 @@ impl From<StoreError> for Failure {
             StoreErrorKind::Busy
             | StoreErrorKind::Corrupt
             | StoreErrorKind::Io
+            | StoreErrorKind::Withdrawn
             | StoreErrorKind::Bug => Self::because(exit, &error),
         }
     }

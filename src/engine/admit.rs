@@ -126,7 +126,7 @@ impl Engine {
         let mut wake: Option<Duration> = None;
         let mut decisions = Vec::new();
         for workspace in self.lines.workspaces() {
-            let Some(refusal) = self.admit_workspace(&workspace, monotonic) else {
+            let Some(refusal) = self.admit_workspace(&workspace, monotonic, None) else {
                 continue;
             };
             let (gate, until) = match refusal {
@@ -148,24 +148,29 @@ impl Engine {
         Ok(wake.map(|at| later(now, at.saturating_sub(monotonic))))
     }
 
-    fn admit_workspace(
+    /// Spawns attempts until a permit is refused. `held_until`: nothing becomes durable before.
+    pub(super) fn admit_workspace(
         &mut self,
         workspace: &WorkspaceName,
         monotonic: Duration,
+        held_until: Option<Timestamp>,
     ) -> Option<Refusal> {
         // Not the step's own present: a slow disk may have held the planning up, and what expired
         // meanwhile, or was planned too late already, may not be opened any more.
         let now = self.clock.now();
         while let Some(run) = self.lines.next(workspace, now) {
-            match self.permits.take(workspace, monotonic) {
-                Ok(permit) => self.spawn(run, permit),
+            match self
+                .permits
+                .take(workspace, held_until.is_some(), monotonic)
+            {
+                Ok(permit) => self.spawn(run, permit, held_until),
                 Err(refusal) => return Some(refusal),
             }
         }
         None
     }
 
-    fn spawn(&mut self, run: Run, permit: Permit) {
+    fn spawn(&mut self, run: Run, permit: Permit, held_until: Option<Timestamp>) {
         let permit = Arc::new(permit);
         let context = Context {
             ledger: self.ledger.clone(),
@@ -176,6 +181,7 @@ impl Engine {
             abort: self.calls.abort.clone(),
             cut: Cut::default(),
             told: self.calls.sender.clone(),
+            held_until,
         };
         self.calls
             .begin(run.id, context.cut.clone(), permit.clone());

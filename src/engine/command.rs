@@ -114,7 +114,7 @@ impl Engine {
     /// after it.
     pub(super) async fn instant_of_command(&mut self) -> Result<Timestamp, StoreError> {
         let now = self.believed_now().max(self.planned_through);
-        while self.plan_due(now).await?.is_some() {}
+        self.plan_all_due(now).await?;
         Ok(now)
     }
 

@@ -41,11 +41,23 @@ impl Driver {
         mut observe: impl FnMut(&Result<Step, StoreError>),
     ) {
         while !stop.is_cancelled() {
+            let interrupted = async {
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = self.poke.0.notified() => {}
+                }
+            };
+            if !engine.take_lead(interrupted).await {
+                return;
+            }
             let result = engine.step().await;
             observe(&result);
             let rest = async {
                 match result {
-                    Ok(step) => engine.idle(step.wake).await,
+                    Ok(step) => {
+                        let wake = step.wake.into_iter().chain(engine.lead_begins()).min();
+                        engine.idle(wake).await;
+                    }
                     Err(_) => tokio::time::sleep(TRY_AGAIN).await,
                 }
             };

@@ -44,6 +44,8 @@ pub(super) struct Context {
     pub(super) cut: Cut,
     /// Where the engine listens.
     pub(super) told: mpsc::UnboundedSender<Told>,
+    /// The attempt is prepared before its run is due, and does not become durable before this instant.
+    pub(super) held_until: Option<Timestamp>,
 }
 
 impl Context {
@@ -77,7 +79,8 @@ async fn make(
     request: Result<Request, Box<Refused>>,
 ) -> Ended {
     let number = run.attempts + 1;
-    let opened_at = context.clock.now();
+    let now = context.clock.now();
+    let opened_at = context.held_until.map_or(now, |due| due.max(now));
     let row = OpenAttempt {
         run: run.id,
         attempt: number,

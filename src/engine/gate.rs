@@ -4,7 +4,8 @@
 //! some milliseconds, in which a place would stand empty: so where calls are short, the attempts of those
 //! that follow are opened ahead, and wait here. They are open in the ledger and not sent: a crash leaves
 //! them in doubt, and nobody can take them back into their line. So there are only as many as calls have
-//! ended lately, and none where calls are long or the limit is the default.
+//! ended lately, and none where calls are long or the limit is the default. Of what is due at one instant and
+//! written before it (`lead`) as many are opened as ended when most did, in the last minutes.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,6 +17,9 @@ use crate::domain::workspace::DEFAULT_IN_FLIGHT;
 
 /// What it takes to make an attempt durable in a burst, about: its commit, and the one before it.
 const OPENING: Duration = Duration::from_millis(25);
+
+/// How long it is remembered how fast they came to an end.
+const LATELY: Duration = Duration::from_secs(600);
 
 /// A call that took longer says nothing of how soon the next place is free.
 const SHORT: Duration = Duration::from_millis(100);
@@ -106,6 +110,8 @@ impl Drop for Place {
 pub(super) struct Pace {
     /// When the last ones did, by the monotonic clock, the oldest first.
     ends: VecDeque<Duration>,
+    /// How many did in the time of an opening when that were most, and when that was.
+    most: Option<(Duration, usize)>,
 }
 
 impl Pace {
@@ -114,19 +120,38 @@ impl Pace {
         if taken > SHORT {
             return;
         }
+        self.forget(now);
         self.ends.push_back(now);
         if self.ends.len() > most_ahead(places) {
             self.ends.pop_front();
+        }
+        if self.lately(now) <= self.ends.len() {
+            self.most = Some((now, self.ends.len()));
         }
     }
 
     /// How many attempts may be opened beyond the places: as many as calls have ended in the time that an
     /// opening takes, since about as many will have ended when they are durable.
     pub(super) fn ahead(&mut self, now: Duration, places: usize) -> usize {
+        self.forget(now);
+        self.ends.len().min(most_ahead(places))
+    }
+
+    /// The same where nothing has been called for a while, of what is all due at one instant: as many as
+    /// ended when most did, in the last minutes.
+    pub(super) fn ahead_at_once(&self, now: Duration, places: usize) -> usize {
+        self.lately(now).min(most_ahead(places))
+    }
+
+    fn lately(&self, now: Duration) -> usize {
+        let most = self.most.filter(|(at, _)| *at + LATELY >= now);
+        most.map_or(0, |(_, ends)| ends)
+    }
+
+    fn forget(&mut self, now: Duration) {
         while self.ends.front().is_some_and(|end| *end + OPENING < now) {
             self.ends.pop_front();
         }
-        self.ends.len().min(most_ahead(places))
     }
 }
 
@@ -211,6 +236,8 @@ mod tests {
         assert_eq!(pace.ahead(ms(20), 100), 3, "a long call is none of them");
         assert_eq!(pace.ahead(ms(35), 100), 2);
         assert_eq!(pace.ahead(ms(60), 100), 0);
+        assert_eq!(pace.ahead_at_once(ms(599_000), 100), 3);
+        assert_eq!(pace.ahead_at_once(ms(601_000), 100), 0);
     }
 
     #[test]

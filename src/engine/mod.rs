@@ -23,6 +23,7 @@ mod execute;
 mod gate;
 mod given;
 mod jobset;
+mod lead;
 mod lines;
 mod news;
 mod overlap;
@@ -60,6 +61,7 @@ use crate::store::{Act, Backfill, Gap, GapCause, Ledger, StoreError};
 
 use calls::Calls;
 use clockwatch::ClockWatch;
+use lead::Lead;
 use lines::Lines;
 use pauses::Pauses;
 use permits::Permits;
@@ -101,6 +103,9 @@ pub struct Engine {
     started_at: Timestamp,
     planned_through: Timestamp,
     timetable: Timetable,
+    /// When ticks were planned last whose runs wait for their place in a spread.
+    spread_at: Option<Timestamp>,
+    lead: Lead,
     gaps: VecDeque<Gap>,
     pauses: Pauses,
     /// Those that have not ended, in the order in which they were given.
@@ -188,7 +193,7 @@ impl Engine {
         let wakes = [
             rewind_at,
             planned,
-            self.timetable.next(),
+            self.planning_due(now),
             // What expired during the step is in the past, and ended by the next one.
             self.lines.next_wake(),
             // Last: whatever is due goes before it.

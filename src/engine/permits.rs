@@ -190,8 +190,14 @@ impl Permits {
         freed
     }
 
-    /// Takes a permit for a call of the workspace, with the key that is best used now.
-    pub(super) fn take(&mut self, name: &WorkspaceName, now: Duration) -> Result<Permit, Refusal> {
+    /// Takes a permit for a call of the workspace, with the key that is best used now. `at_once`: the call
+    /// is one of those that are due at the same instant, and have not begun.
+    pub(super) fn take(
+        &mut self,
+        name: &WorkspaceName,
+        at_once: bool,
+        now: Duration,
+    ) -> Result<Permit, Refusal> {
         let Some(workspace) = self
             .workspaces
             .get_mut(name)
@@ -200,7 +206,11 @@ impl Permits {
             return Err(Refusal::NoWorkspace);
         };
         let places = workspace.workspace.max_in_flight;
-        if workspace.in_flight >= places + workspace.pace.ahead(now, places) {
+        let ahead = match at_once {
+            true => workspace.pace.ahead_at_once(now, places),
+            false => workspace.pace.ahead(now, places),
+        };
+        if workspace.in_flight >= places + ahead {
             return Err(Refusal::InFlight);
         }
         if let Room::Full(until) = workspace.window.room(now) {

@@ -16,19 +16,21 @@ use super::timetable::Entry;
 use crate::domain::job::{Catchup, Job};
 use crate::domain::plan::{self, CatchUp, LATE, Late, Planned};
 use crate::domain::run::{NewRun, Reason, RunId, RunState, Trigger};
-use crate::store::{Gap, GapCause, Plan, StoreError, SubmittedPlan};
+use crate::store::{Gap, GapCause, Plan, Release, StoreError, SubmittedPlan};
 
 /// Ticks of one planning transaction that are due now, about: a burst of ten thousand is called while
 /// the rest of it is written. With half as many the second half of a few hundred waits for a transaction
 /// more; with twice as many the first calls leave later, and nothing is recorded sooner.
-const DUE: usize = 256;
+pub(super) const DUE: usize = 256;
 
-/// The same of ticks whose runs wait for their place in a spread: in small parts, so that those whose place
-/// has come are not held up by the planning of those that have time.
-const SPREAD: usize = 16;
+/// The same of ticks whose runs wait for their place in a spread: in small parts with a rest after each, so
+/// that those whose place has come are not held up by the planning of those that have time. Without the rest
+/// the processors have more to do than they can, and every tenth of those waits for milliseconds.
+const SPREAD: usize = 32;
+const SPREAD_REST: Duration = Duration::from_millis(6);
 
-/// How long they are planned so, by the clock and not by the step's present: two thousand take a third of
-/// it. Of a hundred thousand, or on a slow disk, the rest is planned like any other.
+/// How long they are planned so, by the clock and not by the step's present: two thousand take most of it. Of
+/// a hundred thousand, or on a slow disk, the rest is planned like any other.
 const SPREAD_FOR: Duration = Duration::from_millis(500);
 
 /// The same of a backlog that is half way to being late: a hundred thousand are planned before they are,
@@ -39,6 +41,16 @@ const DUE_LONG_AGO: usize = 512;
 const LATE_TICKS: usize = 2_048;
 
 const MICROSECOND: SignedDuration = SignedDuration::from_micros(1);
+
+/// Decisions on what is due, for one transaction.
+#[derive(Debug, Default)]
+pub(super) struct Due {
+    /// What was taken out of the timetable.
+    pub(super) entries: Vec<Entry>,
+    /// The rows, and the runs that wait.
+    pub(super) runs: Vec<(NewRun, Option<Run>)>,
+    opened: Vec<Gap>,
+}
 
 /// A plan that the ledger has and that may not be durable yet.
 #[derive(Debug)]
@@ -56,14 +68,16 @@ pub(super) struct Submitted {
 }
 
 impl Engine {
-    /// Plans the ticks that have come since the last step. Answers with an instant that is already
-    /// past where there is more to plan.
-    pub(super) async fn plan_due(
-        &mut self,
-        now: Timestamp,
-    ) -> Result<Option<Timestamp>, StoreError> {
-        let submitted = self.submit_due(now).await?;
-        self.confirm(submitted, now).await
+    /// Plans all the ticks that have come since the last step.
+    pub(super) async fn plan_all_due(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        loop {
+            // Whoever wants all of them does not want to rest in between.
+            self.spread_at = None;
+            let submitted = self.submit_due(now).await?;
+            if self.confirm(submitted, now).await?.is_none() {
+                return Ok(());
+            }
+        }
     }
 
     /// The first half: hands the plan to the ledger, if anything is due, and lets its runs stand in
@@ -72,42 +86,64 @@ impl Engine {
         &mut self,
         now: Timestamp,
     ) -> Result<Option<Submitted>, StoreError> {
-        // Exclusive, and exactly `LATE` is not too late.
-        let live_from = earlier(now, LATE + Duration::from_micros(1)).max(self.started_at);
         let cause = self.cause_of_lateness();
-        let mut due = Vec::new();
-        let mut runs = Vec::new();
-        let mut opened = Vec::new();
         let present = self.clock.now();
-        while let Some(entry) = self
-            .timetable
-            .pop_due(now, |entry| runs.len() < part(entry, now, present))
-        {
-            let job = &entry.job;
-            let before = entry.tick - MICROSECOND;
-            if entry.tick <= live_from {
-                opened.extend(split(job, gap(job, before, live_from, cause)));
+        let mut due = Due::default();
+        let rests = self.rests_until().is_some_and(|until| present < until);
+        while let Some(entry) = self.timetable.pop_due(now, |entry| {
+            let haste = Haste::of(entry, now, present);
+            due.runs.len() < haste.part() && !(rests && haste == Haste::HasTime)
+        }) {
+            if Haste::of(&entry, now, present) == Haste::HasTime {
+                self.spread_at = Some(present);
             }
-            let ticks = self.join_queue(job, before.max(live_from), now);
-            runs.extend(ticks.into_iter().map(|tick| self.mirrored(job, tick, now)));
-            due.push(entry);
+            self.decide(entry, cause, now, &mut due);
         }
-        if due.is_empty() {
+        if due.entries.is_empty() {
             self.late_cause = None;
             return Ok(None);
         }
         let more = self.timetable.next().filter(|next| *next <= now);
+        self.submit(due, more, None, now).await.map(Some)
+    }
+
+    /// What becomes of an entry's ticks by `now`.
+    pub(super) fn decide(&self, entry: Entry, cause: GapCause, now: Timestamp, due: &mut Due) {
+        // Exclusive, and exactly `LATE` is not too late.
+        let live_from = earlier(now, LATE + Duration::from_micros(1)).max(self.started_at);
+        let job = &entry.job;
+        let before = entry.tick - MICROSECOND;
+        if entry.tick <= live_from {
+            due.opened
+                .extend(split(job, gap(job, before, live_from, cause)));
+        }
+        let ticks = self.join_queue(job, before.max(live_from), now);
+        due.runs
+            .extend(ticks.into_iter().map(|tick| self.mirrored(job, tick, now)));
+        due.entries.push(entry);
+    }
+
+    /// Hands decisions to the ledger, not to be committed before `release` has come, and lets their runs
+    /// stand in line. `more`: when what they leave was due.
+    pub(super) async fn submit(
+        &mut self,
+        due: Due,
+        more: Option<Timestamp>,
+        release: Option<Release>,
+        now: Timestamp,
+    ) -> Result<Submitted, StoreError> {
         let through = more.map_or(now, |next| next - MICROSECOND);
-        let (rows, waiting): (Vec<_>, Vec<_>) = runs.into_iter().unzip();
+        let (rows, waiting): (Vec<_>, Vec<_>) = due.runs.into_iter().unzip();
         let plan = Plan {
             runs: rows,
-            opened: opened.clone(),
+            opened: due.opened.clone(),
+            release,
             ..Plan::nothing(now, through)
         };
         let plan = match self.ledger.submit_plan(plan).await {
             Ok(plan) => plan,
             Err(error) => {
-                self.timetable.restore(due);
+                self.timetable.restore(due.entries);
                 return Err(error);
             }
         };
@@ -116,18 +152,18 @@ impl Engine {
         for run in waiting {
             self.wait_on(run, now);
         }
-        Ok(Some(Submitted {
+        Ok(Submitted {
             plan,
             runs,
-            due,
-            opened,
+            due: due.entries,
+            opened: due.opened,
             through,
             more,
-        }))
+        })
     }
 
-    /// The second half: waits until the plan is durable. Answers with an instant that is already past
-    /// where there is more to plan.
+    /// The second half: waits until the plan is durable. Answers, where there is more to plan, when: an
+    /// instant that is already past, or the end of a rest.
     pub(super) async fn confirm(
         &mut self,
         submitted: Option<Submitted>,
@@ -153,7 +189,23 @@ impl Engine {
         if submitted.more.is_none() {
             self.late_cause = None;
         }
-        Ok(submitted.more.or(past))
+        let more = submitted.more.and(self.planning_due(now));
+        Ok(more.or(past))
+    }
+
+    /// When the next part of what is due, or the next tick, is to be planned.
+    pub(super) fn planning_due(&self, now: Timestamp) -> Option<Timestamp> {
+        let next = self.timetable.peek()?;
+        let has_time = Haste::of(next, now, self.clock.now()) == Haste::HasTime;
+        let rests = self.rests_until().filter(|_| has_time && next.tick <= now);
+        Some(rests.map_or(next.tick, |until| until.max(next.tick)))
+    }
+
+    /// Until when the planning of those that have time rests, or rested last; not by an instant of before
+    /// the clock was set back.
+    fn rests_until(&self) -> Option<Timestamp> {
+        let at = self.spread_at.filter(|at| *at <= self.clock.now());
+        at.map(|at| later(at, SPREAD_REST))
     }
 
     /// Plans the next part of the past that nobody was there for. Answers with an instant that is
@@ -307,15 +359,34 @@ pub(super) fn split(job: &Job, gap: Gap) -> Vec<Gap> {
     vec![beyond, Gap { from: edge, ..gap }]
 }
 
-/// How many ticks one planning transaction takes in before this one, which has come by `now`, is left for
-/// the next.
-fn part(entry: &Entry, now: Timestamp, present: Timestamp) -> usize {
-    if entry.tick < earlier(present, LATE / 2) {
-        DUE_LONG_AGO
-    } else if entry.due > now && entry.tick > earlier(present, SPREAD_FOR) {
-        SPREAD
-    } else {
-        DUE
+/// How soon a tick that has come wants to be planned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Haste {
+    /// It is half way to being late.
+    DueLongAgo,
+    Due,
+    /// Its run waits for its place in a spread.
+    HasTime,
+}
+
+impl Haste {
+    fn of(entry: &Entry, now: Timestamp, present: Timestamp) -> Self {
+        if entry.tick < earlier(present, LATE / 2) {
+            Self::DueLongAgo
+        } else if entry.due > now && entry.tick > earlier(present, SPREAD_FOR) {
+            Self::HasTime
+        } else {
+            Self::Due
+        }
+    }
+
+    /// How many runs one planning transaction has, about, before such a tick is left for the next.
+    const fn part(self) -> usize {
+        match self {
+            Self::DueLongAgo => DUE_LONG_AGO,
+            Self::Due => DUE,
+            Self::HasTime => SPREAD,
+        }
     }
 }
 

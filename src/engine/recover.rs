@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use super::clockwatch::{ClockWatch, LARGE};
 use super::execute;
 use super::given;
+use super::lead::Lead;
 use super::lines::Lines;
 use super::pauses::Pauses;
 use super::permits::Permits;
@@ -59,6 +60,8 @@ impl Engine {
             started_at: now,
             planned_through: now,
             timetable: Timetable::default(),
+            spread_at: None,
+            lead: Lead::default(),
             gaps: VecDeque::new(),
             pauses: Pauses::default(),
             backfills: Vec::new(),

@@ -61,7 +61,7 @@ impl Engine {
         // One instant for all of it, though the writing takes its time: ticks up to it are the old
         // definitions', ticks after it the new ones'.
         let now = self.believed_now().max(self.planned_through);
-        while self.plan_due(now).await?.is_some() {}
+        self.plan_all_due(now).await?;
         let by = By {
             actor,
             at_next_start,

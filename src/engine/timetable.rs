@@ -105,8 +105,33 @@ impl Timetable {
         self.heap.pop().map(|Reverse(entry)| entry)
     }
 
+    /// How many jobs are due at the earliest instant, counted no further than `most`.
+    pub(super) fn crowd(&self, most: usize) -> usize {
+        let entries = self.heap.as_slice();
+        let Some(Reverse(first)) = entries.first() else {
+            return 0;
+        };
+        // None of a heap is earlier than the one it hangs from, so those of the first instant hang together.
+        let mut crowd = vec![0];
+        let mut seen = 0;
+        while let Some(at) = crowd.get(seen).copied().filter(|_| crowd.len() < most) {
+            let below = [2 * at + 1, 2 * at + 2].into_iter();
+            crowd.extend(below.filter(|at| {
+                let entry = entries.get(*at);
+                entry.is_some_and(|Reverse(entry)| entry.tick == first.tick)
+            }));
+            seen += 1;
+        }
+        crowd.len().min(most)
+    }
+
+    /// Which one is planned next.
+    pub(super) fn peek(&self) -> Option<&Entry> {
+        self.heap.peek().map(|Reverse(entry)| entry)
+    }
+
     /// The earliest instant.
     pub(super) fn next(&self) -> Option<Timestamp> {
-        self.heap.peek().map(|Reverse(entry)| entry.tick)
+        self.peek().map(|entry| entry.tick)
     }
 }

@@ -36,7 +36,7 @@ pub struct OpenAttempt {
 pub enum Opened {
     /// The row is durable; the request may leave.
     Opened,
-    /// The run no longer waits for this attempt; nothing may be sent.
+    /// The run does not wait for this attempt, or there is none; nothing may be sent.
     NotWaiting,
 }
 

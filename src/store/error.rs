@@ -58,6 +58,8 @@ pub enum StoreErrorKind {
     },
     /// The disk failed.
     Io,
+    /// It was to be kept only after something that will not come.
+    Withdrawn,
     /// funcron itself is wrong.
     Bug,
 }
@@ -89,6 +91,7 @@ impl StoreErrorKind {
                 ": {path} was deleted, moved or replaced under the daemon, and what it wrote now nobody could read; move the file back, or stop the daemon, restore a backup and start it again"
             ),
             Self::Io => ": the disk reported an error".into(),
+            Self::Withdrawn => ": it was withdrawn before it was to be kept".into(),
             Self::Bug => String::new(),
         }
     }

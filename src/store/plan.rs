@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 
+use super::release::Release;
 use super::rows::{Bound, Part, RowsStatement, id, word};
 use super::versions::{self, Event, VersionChange};
 use crate::domain::job::{DefinitionHash, JobName};
@@ -25,6 +26,9 @@ pub struct Plan {
     pub versions: Vec<VersionChange>,
     /// What is to be told with it, or not at all.
     pub events: Vec<Event>,
+    /// It is written at once, and not committed before this has come; who joins its transaction waits as
+    /// well.
+    pub release: Option<Release>,
 }
 
 impl Plan {
@@ -38,6 +42,7 @@ impl Plan {
             advanced: Vec::new(),
             versions: Vec::new(),
             events: Vec::new(),
+            release: None,
         }
     }
 }

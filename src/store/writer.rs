@@ -21,6 +21,7 @@ use super::ground::Ground;
 use super::orders::{self, Order, Ordered};
 use super::plan::{self, Plan};
 use super::prune::{self, Prune};
+use super::release::Release;
 use super::rewind::{self, Rewind, Rewound};
 use super::rows;
 use super::size::{self, Shrink, Size};
@@ -81,6 +82,14 @@ pub(super) enum Answer {
 }
 
 impl Operation {
+    /// What it waits for before it is committed.
+    const fn release(&self) -> Option<&Release> {
+        match self {
+            Self::Plan(plan) => plan.release.as_ref(),
+            _ => None,
+        }
+    }
+
     const fn doing(&self) -> &'static str {
         match self {
             Self::Plan(_) => "recording planned runs",
@@ -167,6 +176,10 @@ async fn leave_wal(connection: &mut SqliteConnection) {
 struct Company<'q> {
     queue: &'q mut mpsc::Receiver<Pending>,
     joined: Vec<Pending>,
+    /// Of those who have joined, how many are written.
+    written: usize,
+    /// Until it comes the transaction is kept open for whoever else does.
+    release: Option<Release>,
 }
 
 impl<'q> Company<'q> {
@@ -176,20 +189,38 @@ impl<'q> Company<'q> {
         queue: &'q mut mpsc::Receiver<Pending>,
     ) -> Option<Self> {
         let plans = |pending: &Pending| matches!(pending.operation, Operation::Plan(_));
-        (!ground.disk.is_scripted() && batch.iter().any(plans)).then_some(Self {
+        (!ground.disk.is_scripted() && batch.iter().any(plans)).then(|| Self {
             queue,
             joined: Vec::new(),
+            written: 0,
+            release: batch
+                .iter()
+                .find_map(|pending| pending.operation.release().cloned()),
         })
+    }
+
+    /// Whether somebody comes, where the transaction is kept open.
+    async fn comes(&mut self) -> bool {
+        let Some(release) = &self.release else {
+            return false;
+        };
+        let room = QUEUE.saturating_sub(self.joined.len());
+        tokio::select! {
+            biased;
+            _ = release.has_come() => false,
+            came = self.queue.recv_many(&mut self.joined, room), if room > 0 => came > 0,
+        }
     }
 
     /// Lets in who has come by now.
     fn let_in(&mut self) -> Vec<&Operation> {
-        while self.joined.len() < COMPANY
+        while self.joined.len() < self.written + COMPANY
             && let Ok(pending) = self.queue.try_recv()
         {
             self.joined.push(pending);
         }
-        operations(&self.joined)
+        let known = std::mem::replace(&mut self.written, self.joined.len());
+        operations(&self.joined[known..])
     }
 }
 
@@ -251,6 +282,8 @@ enum Failure {
     Disk(StoreErrorKind),
     /// Some row was not in the state that the operation needs; nothing was kept.
     Mismatch,
+    /// What a plan waited for will not come; nothing was kept.
+    Withdrawn,
 }
 
 impl From<sqlx::Error> for Failure {
@@ -267,17 +300,25 @@ impl Failure {
                 Some(StoreError::kind_of(error)).filter(|kind| !matches!(kind, StoreErrorKind::Bug))
             }
             Self::Disk(kind) => Some(kind.clone()),
-            Self::Mismatch => None,
+            Self::Mismatch | Self::Withdrawn => None,
         }
     }
 
     /// The answer to an operation that failed in a transaction of its own.
     fn answer(self, operation: &Operation) -> Result<Answer, StoreError> {
         match (self, operation) {
+            // There is no such run: its plan failed, or was withdrawn.
+            (Self::Database(error), Operation::Open(_)) if names_no_run(&error) => {
+                Ok(Answer::Opened(Opened::NotWaiting))
+            }
             (Self::Database(error), operation) => {
                 Err(StoreError::from_sqlx(operation.doing(), error))
             }
             (Self::Disk(kind), operation) => Err(StoreError::new(operation.doing(), kind)),
+            (Self::Withdrawn, operation) => {
+                let kind = StoreErrorKind::Withdrawn;
+                Err(StoreError::new(operation.doing(), kind))
+            }
             (Self::Mismatch, Operation::Open(_)) => Ok(Answer::Opened(Opened::NotWaiting)),
             (Self::Mismatch, Operation::Close(_)) => Ok(Answer::Closed(Closed::AlreadyClosed)),
             (Self::Mismatch, operation) => Err(StoreError::new(
@@ -289,6 +330,12 @@ impl Failure {
             )),
         }
     }
+}
+
+fn names_no_run(error: &sqlx::Error) -> bool {
+    error
+        .as_database_error()
+        .is_some_and(|error| error.is_foreign_key_violation())
 }
 
 /// All of it or nothing, by statements of our own: when the disk is full or fails, SQLite rolls back by
@@ -314,13 +361,30 @@ async fn begin_to_commit(
     operations: &[&Operation],
     company: Option<&mut Company<'_>>,
 ) -> Result<Vec<Answer>, Failure> {
+    let releases: Vec<_> = operations
+        .iter()
+        .filter_map(|operation| operation.release())
+        .collect();
+    if releases.iter().any(|release| release.is_withdrawn()) {
+        return Err(Failure::Withdrawn);
+    }
     ground.holds().map_err(Failure::Disk)?;
     sqlx::query(dialect::BEGIN_WRITE)
         .execute(&mut *connection)
         .await?;
     let mut answers = perform(connection, operations).await?;
     if let Some(company) = company {
+        while company.comes().await {
+            answers.extend(perform(connection, &company.let_in()).await?);
+        }
         answers.extend(perform(connection, &company.let_in()).await?);
+    }
+    for release in &releases {
+        if !release.has_come().await {
+            return Err(Failure::Withdrawn);
+        }
+        // It may have gone while that was waited for.
+        ground.holds().map_err(Failure::Disk)?;
     }
     let passed = ground.disk.pass(Moment::BeforeCommit).await;
     passed.map_err(Failure::Disk)?;

@@ -13,7 +13,7 @@ use funcron::domain::run::{NewRun, Reason, RunId, RunState, Trigger};
 use funcron::domain::workspace::{KeyId, WorkspaceName};
 use funcron::store::{
     After, CloseAttempt, Closed, Held, Ledger, LedgerLock, OpenAttempt, Opened, Plan, Reader,
-    Settle, StoreError, StoreErrorKind, VersionChange,
+    Release, Settle, StoreError, StoreErrorKind, VersionChange,
 };
 use futures_util::FutureExt;
 use futures_util::future::join_all;
@@ -283,6 +283,49 @@ async fn an_attempt_that_comes_while_its_run_is_planned_is_durable_with_it() {
 }
 
 #[tokio::test]
+async fn a_plan_that_is_withdrawn_leaves_nothing_but_what_others_wrote_meanwhile() {
+    let place = Place::new();
+    let (ledger, held) = place.open().await;
+    let (begun, planned) = (waiting("j", 60), waiting("k", 120));
+    let (begun_id, planned_id) = (begun.id, planned.id);
+    ledger.plan(plan(vec![begun])).await.unwrap();
+    ledger.open_attempt(open(begun_id, 1)).await.unwrap();
+
+    for comes in [false, true] {
+        let (releaser, release) = Release::new();
+        let written = Plan {
+            release: Some(release),
+            ..plan(vec![planned.clone()])
+        };
+        let submitted = ledger.submit_plan(written).await.unwrap();
+        let end = close(begun_id, 1, Outcome::Success, SUCCESS);
+        let opened = ledger.open_attempt(open(planned_id, 1));
+        let closed = ledger.close_attempt(Arc::new(end));
+        let instant = async {
+            assert_eq!(count(&place, "SELECT count(*) FROM runs").await, 1);
+            match comes {
+                true => releaser.release(),
+                false => drop(releaser),
+            }
+        };
+        let (opened, closed, ()) = tokio::join!(opened, closed, instant);
+        let planned = submitted.durable().await;
+        if comes {
+            assert_eq!(planned.unwrap(), []);
+            assert_eq!(opened.unwrap(), Opened::Opened);
+            assert_eq!(closed.unwrap(), Closed::AlreadyClosed);
+        } else {
+            let kind = planned.unwrap_err();
+            assert_eq!(*kind.kind(), StoreErrorKind::Withdrawn);
+            assert_eq!(opened.unwrap(), Opened::NotWaiting);
+            assert_eq!(closed.unwrap(), Closed::Closed);
+        }
+    }
+    assert_eq!(count(&place, "SELECT count(*) FROM attempts").await, 2);
+    held.release(ledger).await;
+}
+
+#[tokio::test]
 async fn a_bad_attempt_that_joins_a_plan_drags_neither_it_nor_others_down_with_it() {
     let place = Place::new();
     let (ledger, _held) = place.open().await;
@@ -291,7 +334,7 @@ async fn a_bad_attempt_that_joins_a_plan_drags_neither_it_nor_others_down_with_i
     let answers = joined(&place, &ledger, &runs, &opens).await;
     let [first, strange, last] = join_all(answers).await.try_into().unwrap();
     assert_eq!(first.unwrap(), Opened::Opened);
-    assert_eq!(*strange.unwrap_err().kind(), StoreErrorKind::Bug);
+    assert_eq!(strange.unwrap(), Opened::NotWaiting);
     assert_eq!(last.unwrap(), Opened::Opened);
     assert_eq!(count(&place, "SELECT count(*) FROM runs").await, 3);
     assert_eq!(count(&place, "SELECT count(*) FROM attempts").await, 2);

@@ -8,6 +8,7 @@ mod clock;
 mod crash;
 mod deadlines;
 mod keys;
+mod lead;
 mod matrix;
 mod outage;
 mod overlap;

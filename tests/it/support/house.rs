@@ -159,7 +159,7 @@ impl House {
         house
     }
 
-    fn ledger_path(&self) -> PathBuf {
+    pub(crate) fn ledger_path(&self) -> PathBuf {
         self.dir.path().join("funcron.db")
     }
 
