@@ -23,3 +23,11 @@ pub(super) const GIVE_PAGES_BACK: &str = "PRAGMA auto_vacuum = INCREMENTAL";
 /// `/var/tmp`, as soon as that is more than 64 KiB: a few dozen planned runs. That costs two writes a page
 /// and fails where that directory is full or cannot be written. Here a statement has few rows.
 pub(super) const TAKE_BACK_IN_MEMORY: &str = "PRAGMA temp_store = MEMORY";
+
+/// Differs because only SQLite keeps what is committed in a journal beside the file until somebody copies it
+/// into the file. `PASSIVE` waits for nobody, and nobody for it.
+pub(super) const COPY_JOURNAL: &str = "PRAGMA wal_checkpoint(PASSIVE)";
+
+/// Differs for the same reason: a commit copies by itself only where the journal has come to so many pages,
+/// 16 MiB, because [`super::checkpoint`] did not.
+pub(super) const COPY_AT_LAST: &str = "PRAGMA wal_autocheckpoint = 4000";

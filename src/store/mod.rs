@@ -12,6 +12,7 @@
 pub mod audit;
 mod backfills;
 mod backup;
+mod checkpoint;
 mod claim;
 mod detail;
 mod dialect;

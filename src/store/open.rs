@@ -11,6 +11,7 @@ use sqlx::{ConnectOptions, Connection};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use super::checkpoint::Checkpoints;
 use super::claim::{OpenAttempt, Opened};
 use super::dialect;
 use super::disk::Disk;
@@ -72,7 +73,8 @@ impl Ledger {
         let (queue, receiver) = mpsc::channel(writer::QUEUE);
         let file = File::of(path).map_err(|kind| StoreError::new(doing(path), kind))?;
         let ground = Ground::new(file.clone(), disk);
-        let writer = tokio::spawn(writer::run(connection, ground, receiver));
+        let checkpoints = Checkpoints::new(path.to_owned());
+        let writer = tokio::spawn(writer::run(connection, ground, checkpoints, receiver));
         let held = Held {
             _lock: lock,
             writer,
@@ -280,6 +282,16 @@ pub(super) async fn connect(path: &Path) -> Result<SqliteConnection, StoreError>
         .map_err(|error| StoreError::from_sqlx(doing(path), error))
 }
 
+/// A connection that copies the journal, and syncs what it copies.
+pub(super) async fn connect_to_copy(path: &Path) -> Result<SqliteConnection, StoreError> {
+    let mut connection = connect(path).await?;
+    sqlx::query("PRAGMA synchronous = FULL")
+        .execute(&mut connection)
+        .await
+        .map_err(|error| StoreError::from_sqlx(doing(path), error))?;
+    Ok(connection)
+}
+
 async fn prepare(
     connection: &mut SqliteConnection,
     disk: &Disk,
@@ -318,6 +330,12 @@ async fn prepare(
         .await
         .map_err(|error| failed(sqlx::Error::Migrate(Box::new(error))))?;
     // Only now: an index is built over a whole table, which would lie in memory too.
+    if !disk.is_scripted() {
+        sqlx::query(dialect::COPY_AT_LAST)
+            .execute(&mut *connection)
+            .await
+            .map_err(failed)?;
+    }
     sqlx::query(dialect::TAKE_BACK_IN_MEMORY)
         .execute(connection)
         .await

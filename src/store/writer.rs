@@ -12,6 +12,7 @@ use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
 use tokio::sync::{mpsc, oneshot};
 
+use super::checkpoint::Checkpoints;
 use super::claim::{self, OpenAttempt, Opened};
 use super::dialect;
 use super::disk::Moment;
@@ -110,22 +111,39 @@ impl Operation {
 pub(super) async fn run(
     mut connection: SqliteConnection,
     mut ground: Ground,
+    mut checkpoints: Checkpoints,
     mut queue: mpsc::Receiver<Pending>,
 ) {
     let mut batch = Vec::with_capacity(BATCH);
-    while queue.recv_many(&mut batch, BATCH).await > 0 {
+    loop {
+        let came = tokio::select! {
+            biased;
+            // First: the more is written meanwhile, the more is left to do.
+            () = checkpoints.copied() => {
+                checkpoints.finish(&mut connection).await;
+                continue;
+            }
+            came = queue.recv_many(&mut batch, BATCH) => came,
+        };
+        if came == 0 {
+            break;
+        }
         if ground.disk.is_scripted() {
             gather(&mut queue, &mut batch).await;
         }
         let company = Company::of(&ground, &batch, &mut queue);
-        commit(
+        let operations = commit(
             &mut connection,
             &mut ground,
             std::mem::take(&mut batch),
             company,
         )
         .await;
+        if !ground.disk.is_scripted() {
+            checkpoints.note(operations);
+        }
     }
+    checkpoints.close().await;
     leave_wal(&mut connection).await;
     let _ = connection.close().await;
 }
@@ -228,14 +246,16 @@ fn operations(batch: &[Pending]) -> Vec<&Operation> {
     batch.iter().map(|pending| &pending.operation).collect()
 }
 
+/// Answers how many operations there were.
 async fn commit(
     connection: &mut SqliteConnection,
     ground: &mut Ground,
     mut batch: Vec<Pending>,
     mut company: Option<Company<'_>>,
-) {
+) -> usize {
     let done = transaction(connection, ground, &operations(&batch), company.as_mut()).await;
     batch.extend(company.into_iter().flat_map(|company| company.joined));
+    let operations = batch.len();
     match done {
         Ok(answers) => {
             for (pending, answer) in batch.into_iter().zip(answers) {
@@ -245,6 +265,7 @@ async fn commit(
         }
         Err(failure) => take_apart(connection, ground, batch, failure).await,
     }
+    operations
 }
 
 /// Answers every operation of a failed transaction: with the failure, where it was the disk's, or
