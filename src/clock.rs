@@ -120,11 +120,7 @@ impl Clock {
     /// looks at the clock again either way.
     pub async fn sleep_towards(&self, wake: Timestamp) {
         match &*self.0 {
-            Source::System { .. } => {
-                let left = wake.duration_since(self.now());
-                let left = Duration::try_from(left).unwrap_or(Duration::ZERO);
-                tokio::time::sleep(left.min(MAX_SLEEP)).await;
-            }
+            Source::System { .. } => tokio::time::sleep(self.left_until(wake)).await,
             Source::Manual(manual) => {
                 let mut reading = manual.reading.subscribe();
                 // The sender lives as long as `self`, so waiting cannot fail.
@@ -136,19 +132,21 @@ impl Clock {
     /// As [`Self::sleep_towards`], and to a tenth of a millisecond: the runtime's timer counts in whole ones
     /// and is up to two late. It takes a thread for its last moments.
     pub async fn sleep_exactly_towards(&self, wake: Timestamp) {
-        if let Source::System { .. } = &*self.0 {
-            let left = wake.checked_sub(TIMER).unwrap_or(wake);
-            if left > self.now() {
-                self.sleep_towards(left).await;
-            }
-            let left = wake.duration_since(self.now());
-            let left = Duration::try_from(left).unwrap_or(Duration::ZERO);
-            let left = left.min(MAX_SLEEP);
-            // It fails only where the runtime is being shut down.
-            let _ = tokio::task::spawn_blocking(move || std::thread::sleep(left)).await;
-        } else {
-            self.sleep_towards(wake).await;
+        if let Source::Manual(_) = &*self.0 {
+            return self.sleep_towards(wake).await;
         }
+        if let Some(left) = self.left_until(wake).checked_sub(TIMER) {
+            tokio::time::sleep(left).await;
+        }
+        let left = self.left_until(wake);
+        // It fails only where the runtime is being shut down.
+        let _ = tokio::task::spawn_blocking(move || std::thread::sleep(left)).await;
+    }
+
+    /// How long to sleep for `wake`.
+    fn left_until(&self, wake: Timestamp) -> Duration {
+        let left = Duration::try_from(wake.duration_since(self.now()));
+        left.unwrap_or(Duration::ZERO).min(MAX_SLEEP)
     }
 
     /// Sleeps for so long by the monotonic clock, whatever the wall clock does meanwhile.

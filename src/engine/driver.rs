@@ -40,14 +40,14 @@ impl Driver {
         stop: &CancellationToken,
         mut observe: impl FnMut(&Result<Step, StoreError>),
     ) {
+        let called_away = async || {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = self.poke.0.notified() => {}
+            }
+        };
         while !stop.is_cancelled() {
-            let interrupted = async {
-                tokio::select! {
-                    () = stop.cancelled() => {}
-                    () = self.poke.0.notified() => {}
-                }
-            };
-            if !engine.take_lead(interrupted).await {
+            if !engine.take_lead(called_away()).await {
                 return;
             }
             let result = engine.step().await;
@@ -63,8 +63,7 @@ impl Driver {
             };
             tokio::select! {
                 () = rest => {}
-                () = stop.cancelled() => {}
-                () = self.poke.0.notified() => return,
+                () = called_away() => return,
             }
         }
     }

@@ -18,7 +18,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Engine;
-use super::plan::{DUE, Due};
+use super::plan::{DUE, Due, Submitted};
 use crate::store::{GapCause, Release};
 
 /// What it takes to begin with, and for each tick, in a slow hour: to be ready early costs nothing but that
@@ -63,26 +63,7 @@ impl Engine {
             return true;
         }
         let (releaser, release) = Release::new();
-        let mut plans = Vec::new();
-        while plans.len() * DUE < MOST && self.clock.now() < tick {
-            let mut due = Due::default();
-            while let Some(entry) = self.timetable.pop_due(tick, |_| due.entries.len() < DUE) {
-                // None of them is late, so there is no cause.
-                self.decide(entry, GapCause::DaemonDown, tick, &mut due);
-            }
-            if due.entries.is_empty() {
-                break;
-            }
-            let more = self.timetable.next().filter(|next| *next <= tick);
-            match self.submit(due, more, Some(release.clone()), tick).await {
-                Ok(plan) => plans.push(plan),
-                Err(_) => break,
-            }
-            let monotonic = self.clock.monotonic();
-            for workspace in self.lines.workspaces() {
-                self.admit_workspace(&workspace, monotonic, Some(tick));
-            }
-        }
+        let plans = self.write_ahead(tick, &release).await;
         let has_come = tokio::select! {
             biased;
             () = interrupted => false,
@@ -98,6 +79,31 @@ impl Engine {
             let _ = self.confirm(Some(plan), tick).await;
         }
         has_come
+    }
+
+    /// Hands to the ledger what is due at `tick`, as much of it as there is time for, and spawns the attempts
+    /// that may be made then.
+    async fn write_ahead(&mut self, tick: Timestamp, release: &Release) -> Vec<Submitted> {
+        let mut plans = Vec::new();
+        while plans.len() * DUE < MOST && self.clock.now() < tick {
+            let mut due = Due::default();
+            while let Some(entry) = self.timetable.pop_due(tick, |_| due.entries.len() < DUE) {
+                // None of them is late, so there is no cause.
+                self.decide(entry, GapCause::DaemonDown, tick, &mut due);
+            }
+            if due.entries.is_empty() {
+                break;
+            }
+            match self.submit(due, Some(release.clone()), tick).await {
+                Ok(plan) => plans.push(plan),
+                Err(_) => break,
+            }
+            let monotonic = self.clock.monotonic();
+            for workspace in self.lines.workspaces() {
+                self.admit_workspace(&workspace, monotonic, Some(tick));
+            }
+        }
+        plans
     }
 
     /// Whether no job that is due at `tick`, the next of all, has a run that is not final; nor are there so

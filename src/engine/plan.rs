@@ -48,7 +48,7 @@ pub(super) struct Due {
     /// What was taken out of the timetable.
     pub(super) entries: Vec<Entry>,
     /// The rows, and the runs that wait.
-    pub(super) runs: Vec<(NewRun, Option<Run>)>,
+    runs: Vec<(NewRun, Option<Run>)>,
     opened: Vec<Gap>,
 }
 
@@ -90,11 +90,12 @@ impl Engine {
         let present = self.clock.now();
         let mut due = Due::default();
         let rests = self.rests_until().is_some_and(|until| present < until);
+        let mut haste = Haste::Due;
         while let Some(entry) = self.timetable.pop_due(now, |entry| {
-            let haste = Haste::of(entry, now, present);
+            haste = Haste::of(entry, now, present);
             due.runs.len() < haste.part() && !(rests && haste == Haste::HasTime)
         }) {
-            if Haste::of(&entry, now, present) == Haste::HasTime {
+            if haste == Haste::HasTime {
                 self.spread_at = Some(present);
             }
             self.decide(entry, cause, now, &mut due);
@@ -103,8 +104,7 @@ impl Engine {
             self.late_cause = None;
             return Ok(None);
         }
-        let more = self.timetable.next().filter(|next| *next <= now);
-        self.submit(due, more, None, now).await.map(Some)
+        self.submit(due, None, now).await.map(Some)
     }
 
     /// What becomes of an entry's ticks by `now`.
@@ -124,14 +124,14 @@ impl Engine {
     }
 
     /// Hands decisions to the ledger, not to be committed before `release` has come, and lets their runs
-    /// stand in line. `more`: when what they leave was due.
+    /// stand in line.
     pub(super) async fn submit(
         &mut self,
         due: Due,
-        more: Option<Timestamp>,
         release: Option<Release>,
         now: Timestamp,
     ) -> Result<Submitted, StoreError> {
+        let more = self.timetable.next().filter(|next| *next <= now);
         let through = more.map_or(now, |next| next - MICROSECOND);
         let (rows, waiting): (Vec<_>, Vec<_>) = due.runs.into_iter().unzip();
         let plan = Plan {

@@ -113,8 +113,7 @@ mod tests {
         let path = place.path().join("a.db");
         std::fs::File::create(&path).unwrap();
         let mut writer = open::connect_to_copy(&path).await.unwrap();
-        let made =
-            "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; CREATE TABLE t (x TEXT)";
+        let made = "PRAGMA wal_autocheckpoint = 0; CREATE TABLE t (x TEXT)";
         sqlx::raw_sql(made).execute(&mut writer).await.unwrap();
         let mut checkpoints = Checkpoints::new(path);
 

@@ -285,8 +285,8 @@ pub(super) async fn connect(path: &Path) -> Result<SqliteConnection, StoreError>
 /// A connection that copies the journal, and syncs what it copies.
 pub(super) async fn connect_to_copy(path: &Path) -> Result<SqliteConnection, StoreError> {
     let mut connection = connect(path).await?;
-    sqlx::query("PRAGMA synchronous = FULL")
-        .execute(&mut connection)
+    let (journal, synchronous) = (SqliteJournalMode::Wal, SqliteSynchronous::Full);
+    set(&mut connection, journal, synchronous)
         .await
         .map_err(|error| StoreError::from_sqlx(doing(path), error))?;
     Ok(connection)
@@ -329,13 +329,13 @@ async fn prepare(
         .run(&mut *connection)
         .await
         .map_err(|error| failed(sqlx::Error::Migrate(Box::new(error))))?;
-    // Only now: an index is built over a whole table, which would lie in memory too.
     if !disk.is_scripted() {
         sqlx::query(dialect::COPY_AT_LAST)
             .execute(&mut *connection)
             .await
             .map_err(failed)?;
     }
+    // Only now: an index is built over a whole table, which would lie in memory too.
     sqlx::query(dialect::TAKE_BACK_IN_MEMORY)
         .execute(connection)
         .await

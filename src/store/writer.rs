@@ -196,8 +196,6 @@ struct Company<'q> {
     joined: Vec<Pending>,
     /// Of those who have joined, how many are written.
     written: usize,
-    /// Until it comes the transaction is kept open for whoever else does.
-    release: Option<Release>,
 }
 
 impl<'q> Company<'q> {
@@ -207,21 +205,15 @@ impl<'q> Company<'q> {
         queue: &'q mut mpsc::Receiver<Pending>,
     ) -> Option<Self> {
         let plans = |pending: &Pending| matches!(pending.operation, Operation::Plan(_));
-        (!ground.disk.is_scripted() && batch.iter().any(plans)).then(|| Self {
+        (!ground.disk.is_scripted() && batch.iter().any(plans)).then_some(Self {
             queue,
             joined: Vec::new(),
             written: 0,
-            release: batch
-                .iter()
-                .find_map(|pending| pending.operation.release().cloned()),
         })
     }
 
-    /// Whether somebody comes, where the transaction is kept open.
-    async fn comes(&mut self) -> bool {
-        let Some(release) = &self.release else {
-            return false;
-        };
+    /// Whether somebody comes before `release` does, until which the transaction is kept open.
+    async fn comes_before(&mut self, release: &Release) -> bool {
         let room = QUEUE.saturating_sub(self.joined.len());
         tokio::select! {
             biased;
@@ -395,8 +387,10 @@ async fn begin_to_commit(
         .await?;
     let mut answers = perform(connection, operations).await?;
     if let Some(company) = company {
-        while company.comes().await {
-            answers.extend(perform(connection, &company.let_in()).await?);
+        for release in &releases {
+            while company.comes_before(release).await {
+                answers.extend(perform(connection, &company.let_in()).await?);
+            }
         }
         answers.extend(perform(connection, &company.let_in()).await?);
     }

@@ -5,8 +5,10 @@ use std::future::pending;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use funcron::engine::Driver;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection};
+use tokio_util::sync::CancellationToken;
 
 use crate::support::house::{House, at, job};
 use crate::support::remote::Reply;
@@ -92,8 +94,7 @@ fn what_is_due_is_written_before_its_instant_and_durable_and_sent_at_it() {
 #[test]
 fn where_it_is_interrupted_nothing_is_left_and_the_next_step_plans_the_instant() {
     let mut house = a_house_a_moment_before();
-    let ledger = house.ledger_path();
-    let interrupted = until_written(ledger.clone());
+    let interrupted = until_written(house.ledger_path());
     let came = house.run(async move |engine| engine.take_lead(interrupted).await);
     assert!(!came);
     let step = house.quiesce();
@@ -104,6 +105,29 @@ fn where_it_is_interrupted_nothing_is_left_and_the_next_step_plans_the_instant()
     house.quiesce();
     assert_eq!(house.tally()["success"], JOBS);
     assert_eq!(house.remote.calls().len(), JOBS);
+}
+
+#[test]
+fn who_pokes_or_stops_a_driver_does_not_wait_for_the_instant() {
+    for stops in [false, true] {
+        let mut house = a_house_a_moment_before();
+        let ledger = house.ledger_path();
+        house.run(async move |engine| {
+            let (driver, stop) = (Driver::default(), CancellationToken::new());
+            let meanwhile = async {
+                until_written(ledger.clone()).await;
+                match stops {
+                    true => stop.cancel(),
+                    false => driver.poke.poke(),
+                }
+            };
+            let steps = |_: &Result<_, _>| panic!("it was called away before its first step");
+            tokio::join!(driver.drive(engine, &stop, steps), meanwhile);
+            assert_eq!(runs(&ledger).await, 0);
+        });
+        house.run_until("00:02");
+        assert_eq!(house.tally()["success"], JOBS);
+    }
 }
 
 #[test]
