@@ -1,6 +1,5 @@
 //! A key that the server calls invalid is held: its runs wait, and nobody knocks on.
 
-use super::open_house;
 use crate::support::daemon::{Folder, KEY, eventually};
 use funcron::sandbox::{Options, Sandbox};
 
@@ -8,7 +7,20 @@ const JOBS: &str = "defaults: { workspace: sandbox }\njobs:\n  - { name: a, func
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_invalid_key_is_held_across_a_restart_until_a_reload_brings_the_right_one() {
-    let sandbox = open_house().await;
+    // An address of its own: on the one that all tests share another takes the port, now and then, in the
+    // moment in which nobody listens there.
+    let open_house = |listen, keys| {
+        Sandbox::start(Options {
+            listen,
+            api_keys: keys,
+            per_key: None,
+            per_workspace: None,
+            ..Options::default()
+        })
+    };
+    let listen = "127.77.0.1:0".parse().unwrap();
+    let keys = Options::default().api_keys;
+    let sandbox = open_house(listen, keys).await.unwrap();
     let listen = sandbox.addr();
     let folder = Folder::new();
     folder.configure(
@@ -24,15 +36,8 @@ async fn an_invalid_key_is_held_across_a_restart_until_a_reload_brings_the_right
     // The key is changed at the server, and nobody told us.
     sandbox.stop().await;
     let rotated = "the-key-that-is-right-now";
-    let sandbox = Sandbox::start(Options {
-        listen,
-        api_keys: vec![rotated.to_owned()],
-        per_key: None,
-        per_workspace: None,
-        ..Options::default()
-    })
-    .await
-    .unwrap();
+    let keys = vec![rotated.to_owned()];
+    let sandbox = open_house(listen, keys).await.unwrap();
     let failed: Vec<(String, String)> = folder
         .until(
             "SELECT reason, error_code FROM executions WHERE state = 'failed' AND reason = 'auth_failed'",
