@@ -59,7 +59,8 @@ impl Engine {
             return true;
         };
         self.lead.taken = Some(tick);
-        if !self.is_free_at(tick) {
+        // The file is looked for here, and not whenever somebody asks when the lead begins: after each call.
+        if self.ledger.is_lost() || !self.is_free_at(tick) {
             return true;
         }
         let (releaser, release) = Release::new();
@@ -143,7 +144,7 @@ impl Engine {
 
     /// Whether everything is as it should be, and nothing else falls due before.
     fn may_lead(&self, tick: Timestamp) -> bool {
-        let is_well = !self.outage && !self.ledger.is_lost() && self.behind_since.is_none();
+        let is_well = !self.outage && self.behind_since.is_none();
         let is_sure = !self.watch.doubts() && !self.stray && self.gaps.is_empty();
         is_well && is_sure && self.lines.next_wake().is_none_or(|wake| wake >= tick)
     }
