@@ -3,13 +3,27 @@
 //! Each line about a run carries `job`, `run_id`, `attempt` and `trace_id`. No line carries a secret:
 //! secrets are a type that has nothing to print.
 
+mod lines;
+
 use std::any::Any;
+use std::io;
 use std::os::unix::fs::MetadataExt;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use tracing_subscriber::filter::EnvFilter;
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, fmt};
+
+use lines::Lines;
+
+/// How long the end of the process waits for who reads standard error.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The lines to standard error.
+static LINES: OnceLock<Arc<Lines>> = OnceLock::new();
 
 /// How log lines look where they do not go to the journal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,6 +68,14 @@ pub fn init(settings: &Settings) -> Option<String> {
     complaint
 }
 
+/// Waits until everything that was logged is written, a second at most: to be called before the process
+/// ends, and before anything else is written to standard error.
+pub fn flush() {
+    if let Some(lines) = LINES.get() {
+        lines.flush(PATIENCE);
+    }
+}
+
 /// A panic is logged like everything else, and by its place: a message that was put together at run
 /// time may hold whatever the panicking code held, and the standard hook would print it.
 fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
@@ -64,6 +86,8 @@ fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
         "funcron panicked: {}",
         words(panic.payload())
     );
+    // It may be the process's end.
+    flush();
 }
 
 /// What a panic's payload says if it is a text of the program itself.
@@ -83,13 +107,21 @@ fn output(settings: &Settings) -> Output {
             .with_field_prefix(Some("FUNCRON".to_owned()))
             .boxed();
     }
-    let stderr = fmt::layer().with_writer(std::io::stderr).with_target(false);
+    let stderr = fmt::layer().with_writer(to_stderr()).with_target(false);
     match settings.format {
         Format::Json => stderr.json().flatten_event(true).boxed(),
         Format::Text => {
-            let colour = std::io::IsTerminal::is_terminal(&std::io::stderr());
+            let colour = io::IsTerminal::is_terminal(&io::stderr());
             stderr.with_ansi(colour).boxed()
         }
+    }
+}
+
+fn to_stderr() -> BoxMakeWriter {
+    match Lines::start(io::stderr()) {
+        Ok(lines) => BoxMakeWriter::new(LINES.get_or_init(|| lines).clone()),
+        // Without a thread to write them each is written by who logs it.
+        Err(_) => BoxMakeWriter::new(io::stderr),
     }
 }
 

@@ -47,6 +47,8 @@ use clap_complete::Shell;
 use exit::{Exit, Failure};
 use global::Global;
 
+use crate::telemetry;
+
 const EXIT_CODES: &str = "\
 Exit codes:
   0   done
@@ -159,6 +161,7 @@ pub fn run() -> ExitCode {
             format!("starting threads: {error}"),
         )),
     };
+    telemetry::flush();
     match result {
         Ok(exit) => exit.into(),
         Err(failure) => {

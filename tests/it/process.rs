@@ -20,6 +20,7 @@ mod key;
 mod kill;
 mod ledger;
 mod lock;
+mod log;
 mod memory;
 mod notify;
 mod quota;

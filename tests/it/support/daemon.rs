@@ -6,7 +6,7 @@
 
 #![expect(clippy::print_stderr, reason = "a failed test shows the log")]
 
-use std::io::Read;
+use std::io::{PipeWriter, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -207,6 +207,18 @@ impl Daemon {
             .spawn()
             .unwrap();
         let err = heard(child.stderr.take().unwrap());
+        let out = heard(child.stdout.take().unwrap());
+        Self { child, err, out }
+    }
+
+    /// One whose log goes where nobody of the test reads it.
+    pub(crate) fn spawn_unread(mut command: Command, stderr: PipeWriter) -> Self {
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(stderr)
+            .spawn()
+            .unwrap();
+        let (_, err) = watch::channel(String::new());
         let out = heard(child.stdout.take().unwrap());
         Self { child, err, out }
     }
