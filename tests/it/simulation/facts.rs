@@ -37,6 +37,7 @@ pub(crate) struct AttemptRow {
     pub(crate) finished_us: Option<i64>,
     pub(crate) outcome: Option<String>,
     pub(crate) unknown_reason: Option<String>,
+    pub(crate) decided_by: Option<String>,
 }
 
 /// An event's row.

@@ -75,6 +75,18 @@ impl Story<'_> {
             _ => false,
         }
     }
+
+    /// Whether something was there to end the attempt between its opening and its call, as it says.
+    fn may_be_unsent(&self, attempt: &AttemptRow) -> bool {
+        let words = attempt.decided_by.as_deref().unwrap_or_default();
+        if words.starts_with("somebody cancelled the run before") {
+            self.may_be_cut(attempt, "operator")
+        } else if words.starts_with("a newer run took its place before") {
+            self.may_be_cut(attempt, "replaced")
+        } else {
+            words.starts_with("the daemon was stopped before") && !self.world.stops.is_empty()
+        }
+    }
 }
 
 fn the_verdict_is_true(
@@ -99,9 +111,10 @@ fn the_verdict_is_true(
         return;
     }
     let Some(seen) = seen else {
-        // Cut off by a stop, or somebody, before the call was begun.
+        // Cut off by a stop, or somebody, before the call was begun; where it had no place yet that is known.
         let stopped = says == (Some("unknown"), Some("shutdown"));
-        faults.unless(stopped || cut, "G4", || {
+        let unsent = says == (Some("network_error"), None) && story.may_be_unsent(attempt);
+        faults.unless(stopped || cut || unsent, "G4", || {
             format!("no call was made, and yet {says:?}: {attempt:?}")
         });
         return;
