@@ -3,7 +3,7 @@
 //! A thread of its own writes them: at once where there is nothing else to write, else all together that
 //! came in the last milliseconds. A burst ends ten thousand attempts within a second, and each line would
 //! be a system call in the way of the next request; writing them one by one was an eighth of what the
-//! daemon computes then.
+//! runtime's threads compute then, where a pipe took them.
 //!
 //! Invariants
 //! - What is written is whole lines, in the order in which they came.

@@ -207,18 +207,21 @@ impl Daemon {
             .spawn()
             .unwrap();
         let err = heard(child.stderr.take().unwrap());
-        let out = heard(child.stdout.take().unwrap());
-        Self { child, err, out }
+        Self::of(child, err)
     }
 
     /// One whose log goes where nobody of the test reads it.
     pub(crate) fn spawn_unread(mut command: Command, stderr: PipeWriter) -> Self {
-        let mut child = command
+        let child = command
             .stdout(Stdio::piped())
             .stderr(stderr)
             .spawn()
             .unwrap();
         let (_, err) = watch::channel(String::new());
+        Self::of(child, err)
+    }
+
+    fn of(mut child: Child, err: watch::Receiver<String>) -> Self {
         let out = heard(child.stdout.take().unwrap());
         Self { child, err, out }
     }
