@@ -84,8 +84,15 @@ impl Story<'_> {
         } else if words.starts_with("a newer run took its place before") {
             self.may_be_cut(attempt, "replaced")
         } else {
-            words.starts_with("the daemon was stopped before") && !self.world.stops.is_empty()
+            words.starts_with("the daemon was stopped before") && self.was_closed_in_a_stop(attempt)
         }
+    }
+
+    fn was_closed_in_a_stop(&self, attempt: &AttemptRow) -> bool {
+        self.world.stops.iter().any(|(from, to)| {
+            let closed = self.closed(attempt, *from);
+            closed.is_some_and(|closed| closed <= *to + ROUNDING)
+        })
     }
 }
 
