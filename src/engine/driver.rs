@@ -55,7 +55,8 @@ impl Driver {
             let rest = async {
                 match result {
                     Ok(step) => {
-                        let wake = step.wake.into_iter().chain(engine.lead_begins()).min();
+                        let lead = engine.next_lead().map(|lead| lead.start);
+                        let wake = step.wake.into_iter().chain(lead).min();
                         engine.idle(wake).await;
                     }
                     Err(_) => tokio::time::sleep(TRY_AGAIN).await,

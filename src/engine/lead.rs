@@ -13,6 +13,7 @@
 //! Rejected: to commit such rows before their instant. A pause, a reload or a stop before it would have to
 //! take them back, and a crash would leave attempts in doubt that nobody had sent.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -54,10 +55,10 @@ impl Engine {
     pub async fn take_lead(&mut self, interrupted: impl Future<Output = ()>) -> bool {
         self.take_in_told();
         let now = self.clock.now();
-        let begins = self.lead_begins().filter(|begins| *begins <= now);
-        let Some(tick) = begins.and(self.timetable.next()).filter(|tick| *tick > now) else {
+        let Some(lead) = self.next_lead().filter(|lead| lead.contains(&now)) else {
             return true;
         };
+        let tick = lead.end;
         self.lead.taken = Some(tick);
         // The file is looked for here, and not whenever somebody asks when the lead begins: after each call.
         if self.ledger.is_lost() || !self.is_free_at(tick) {
@@ -120,8 +121,8 @@ impl Engine {
         self.lines.len() <= MOST_OTHERS && !runs.any(|run| is_due(&run.job.name))
     }
 
-    /// When the lead of the next instant begins, if one is to be taken.
-    pub(super) fn lead_begins(&mut self) -> Option<Timestamp> {
+    /// The lead of the next instant, from when it begins, if one is to be taken.
+    pub fn next_lead(&mut self) -> Option<Range<Timestamp>> {
         let tick = self.timetable.next()?;
         if self.lead.taken == Some(tick) || !self.may_lead(tick) {
             return None;
@@ -139,7 +140,7 @@ impl Engine {
             0 => LONGEST,
             _ => BESIDE_OTHERS,
         };
-        tick.checked_sub(length.min(most)).ok()
+        Some(tick.checked_sub(length.min(most)).ok()?..tick)
     }
 
     /// Whether everything is as it should be, and nothing else falls due before.

@@ -10,7 +10,7 @@
 //! page of a file (`store::open` holds that down); and jitter, which is drawn from random ids, so that a seed with it would not repeat itself.
 //!
 //! It is itself tested by the faults of `tests/mutants/`, each of which it must notice; the seed is
-//! the first that did, of 2026-11-24.
+//! the first that did, of 2026-11-24 and, of the lead, 2026-11-30.
 //!
 //! | fault | what is wrong | promise seen broken | seed |
 //! |---|---|---|---|
@@ -28,6 +28,7 @@
 //! | `death-is-failure` | The attempt that a crash cut off is called a failure. | G4 | 0 |
 //! | `gaps-forgotten` | A restart forgets the spans that were still to be planned. | G2 | 0 |
 //! | `given-by-hand-forgotten` | A restart sends what was started by hand without its arguments. | trigger | 31 |
+//! | `lead-not-waited-for` | What is written a moment before its instant is committed at once. | due | 0 |
 //! | `max-catchup-ignored` | `catchup: all` runs more than `max_catchup`. | catch-up | 3 |
 //! | `ok-false-is-success` | HTTP 200 is success, whatever the engine says inside. | G4 | 0 |
 //! | `overlap-ignored` | A live tick does not mind an earlier live run. | overlap | 8 |

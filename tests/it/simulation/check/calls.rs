@@ -17,6 +17,9 @@ pub(super) fn check(story: &Story<'_>, faults: &mut Faults) {
         faults.unless(story.row_of(call).is_some(), "G1", || {
             format!("a call without a row: {call:?}")
         });
+        faults.unless(!story.is_early(call), "due", || {
+            format!("sent before the instant that it was opened for: {call:?}")
+        });
         faults.unless(call.ended <= call.begun + call.timeout, "timeout", || {
             format!("{call:?}")
         });
@@ -61,6 +64,17 @@ impl Story<'_> {
         let row = self.row_of(seen).filter(|row| was_cut(row));
         let cut = row.and_then(|row| self.closed(row, seen.begun));
         cut.map_or(seen.ended, |cut| cut.min(seen.ended))
+    }
+
+    /// Whether the call was made before the clock first showed what its attempt calls its opening: of one
+    /// that was written a moment before its tick, the tick.
+    fn is_early(&self, call: &Seen) -> bool {
+        let row = self.row_of(call);
+        let opened = row.and_then(|row| {
+            let clocks = &self.world.clocks;
+            clocks.monotonic(row.opened_us, Duration::ZERO)
+        });
+        opened.is_some_and(|opened| opened > call.begun + ROUNDING)
     }
 
     /// Whether something was there to cut the attempt off for this reason.

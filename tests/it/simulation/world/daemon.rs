@@ -1,10 +1,13 @@
 //! A daemon of the simulated world, from its start to its end, and the driver's part in it.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use funcron::engine::{Engine, Step};
 use funcron::store::{Held, Ledger};
+use jiff::Timestamp;
 use tokio::runtime::Runtime;
+use tokio::sync::Notify;
 
 use super::{World, is_the_disks};
 
@@ -185,9 +188,7 @@ async fn step_until(
             () = mischief.until_crashed() => return Err(Crashed),
             () = clock.until_asleep(step.in_flight) => {}
             () = mischief.until_stalled() => {
-                for _ in 0..8 {
-                    tokio::task::yield_now().await;
-                }
+                settle(8).await;
             }
         () = engine.idle(None) => {
             world.has_moved_on = true;
@@ -204,9 +205,7 @@ async fn step_until(
         return Ok(Some(step));
     }
     let monotonic = world.clock.monotonic();
-    let wake = step
-        .wake
-        .and_then(|wake| Duration::try_from(wake.duration_since(now)).ok());
+    let until = |at: Timestamp| Duration::try_from(at.duration_since(now)).ok();
     let others = [
         world.clock.next_waking(),
         Some(world.next_event),
@@ -219,13 +218,60 @@ async fn step_until(
         .into_iter()
         .flatten()
         .map(|at| at.saturating_sub(monotonic));
-    let next = wake.into_iter().chain(others).min().unwrap_or_default();
-    if next < Duration::MAX / 2 {
+    let next = step.wake.and_then(until).into_iter().chain(others).min();
+    let next = next.unwrap_or_default();
+    if let Some(lead) = engine.next_lead()
+        && let begins = until(lead.start).unwrap_or_default()
+        && begins < next
+    {
+        world.pass(begins);
+        take_lead(world, engine, lead.end).await?;
+    } else if next < Duration::MAX / 2 {
         world.pass(next);
         // Whoever this wakes is awake before the next step.
-        for _ in 0..4 {
-            tokio::task::yield_now().await;
-        }
+        settle(4).await;
     }
     Ok(Some(step))
+}
+
+/// The lead of `tick`, which has begun, and the time until then. The driver's part.
+async fn take_lead(world: &mut World, engine: &mut Engine, tick: Timestamp) -> Result<(), Crashed> {
+    let (called_away, mischief) = (Notify::new(), world.mischief.clone());
+    let mut lead = pin!(engine.take_lead(called_away.notified()));
+    while world.clock.now() < tick {
+        tokio::select! {
+            biased;
+            () = mischief.until_crashed() => return Err(Crashed),
+            _ = &mut lead => {
+                world.count("leads that were not taken");
+                return Ok(());
+            }
+            // All is written that will be, and waits for the instant.
+            () = settle(16) => {}
+        }
+        let monotonic = world.clock.monotonic();
+        let meddling = world.next_event.min(world.next_order);
+        if meddling <= monotonic {
+            called_away.notify_one();
+            break;
+        }
+        let left = Duration::try_from(tick.duration_since(world.clock.now())).unwrap_or_default();
+        let waking = world.clock.next_waking().into_iter().chain(world.relief);
+        let others = waking.map(|at| at.saturating_sub(monotonic));
+        let next = others.chain([left, meddling - monotonic]).min();
+        world.pass(next.unwrap_or_default());
+    }
+    let has_come = world.attend(lead).await?;
+    world.count(match has_come {
+        true => "leads",
+        false => "leads that were broken off",
+    });
+    Ok(())
+}
+
+/// Whoever is awake does what there is to do.
+async fn settle(turns: u32) {
+    for _ in 0..turns {
+        tokio::task::yield_now().await;
+    }
 }
