@@ -7,7 +7,8 @@
 //! `FUNCRON_SIM_SEEDS=n` through any number, `FUNCRON_SIM_SEEDS=from..to` through others.
 //!
 //! What it cannot see: whether a commit is synced, since a simulated crash loses a process and no
-//! page of a file (`store::open` holds that down); and jitter, which is drawn from random ids, so that a seed with it would not repeat itself.
+//! page of a file (`store::open` holds that down); and jitter, which is drawn from random ids, so that a seed with it would not repeat itself;
+//! and a lead that is broken off, into whose milliseconds no event falls (`engine::lead` has that).
 //!
 //! It is itself tested by the faults of `tests/mutants/`, each of which it must notice; the seed is
 //! the first that did, of 2026-11-24 and, of the lead, 2026-11-30.

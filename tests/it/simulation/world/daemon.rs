@@ -270,7 +270,7 @@ async fn take_lead(world: &mut World, engine: &mut Engine, tick: Timestamp) -> R
 }
 
 /// Whoever is awake does what there is to do.
-async fn settle(turns: u32) {
+pub(super) async fn settle(turns: u32) {
     for _ in 0..turns {
         tokio::task::yield_now().await;
     }
