@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use jiff::{Timestamp, ToSpan, Unit};
 
-use super::{UNLIMITED, every_request_has_its_attempt, open_house};
+use super::{UNLIMITED, WELL, every_request_has_its_attempt, open_house};
 use crate::support::daemon::{Daemon, Folder, eventually};
 
 /// Says that this process has a mount namespace of its own.
@@ -166,7 +166,7 @@ async fn a_full_disk_stops_the_calls_is_reported_and_heals_when_there_is_room() 
         .await;
     assert!(caught_up > 0, "the newest tick of the outage is caught up");
     let lost = folder
-        .count("SELECT count(*) FROM attempts WHERE outcome IS NOT 'success'")
+        .count(&format!("SELECT count(*) FROM attempts WHERE NOT {WELL}"))
         .await;
     assert_eq!(lost, 0, "the end of every call was recorded in the end");
     folder.audit();

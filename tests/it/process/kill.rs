@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::{MARKED, Mark, UNLIMITED, every_request_has_its_attempt, marks};
+use super::{MARKED, Mark, UNLIMITED, WELL, every_request_has_its_attempt, marks};
 use crate::support::daemon::{Daemon, Folder, eventually};
 use funcron::sandbox::{Options, Sandbox};
 
@@ -84,7 +84,9 @@ async fn no_request_is_without_its_row_and_none_is_sent_twice_however_often_the_
         .collect();
     assert_eq!(said_so, died, "seed {seed}");
     let otherwise = folder
-        .count("SELECT count(*) FROM attempts WHERE outcome <> 'success' AND coalesce(unknown_reason, '') <> 'daemon_died'")
+        .count(&format!(
+            "SELECT count(*) FROM attempts WHERE NOT {WELL} AND unknown_reason IS NOT 'daemon_died'"
+        ))
         .await;
     assert_eq!(otherwise, 0, "seed {seed}");
     println!(
