@@ -176,16 +176,21 @@ async fn rows(connection: &mut SqliteConnection, history: &History, done: u64, c
     // A UUIDv7 of the tick's millisecond, then of the job, so that identities ascend.
     sqlx::query(
         "WITH RECURSIVE tick (n, at) AS (
-             SELECT $1, $3 + ($1 + 1) * $4 UNION ALL SELECT n + 1, at + $4 FROM tick WHERE n + 1 < $1 + $2)
+             SELECT $1, $3 + ($1 + 1) * $4 UNION ALL SELECT n + 1, at + $4 FROM tick WHERE n + 1 < $1 + $2),
+         -- Materialized: else each use of `took` would be another number.
+         made AS MATERIALIZED (
+             SELECT n, at, job.rowid AS number, name, definition_hash, abs(random() % 400000) AS took,
+                    1 + ((n + job.rowid) % 50 = 0) AS attempts
+             FROM tick CROSS JOIN jobs job ORDER BY n, job.rowid)
          INSERT INTO runs (id, job, trigger, scheduled_us, due_us, state, reason, definition_hash, workspace, func_id,
-                           created_us, opened_us, finished_us, attempts, counted)
-         SELECT printf('%08x-%04x-7%03x-8%03x-%012x', at / 1000 >> 16, at / 1000 & 65535, j.rowid / 4096,
-                       j.rowid % 4096, random() & 281474976710655),
-                name, 'schedule', at, at, iif((n + j.rowid) % 1000 = 7, 'failed', 'success'),
-                iif((n + j.rowid) % 1000 = 7, 'func_failed', NULL), definition_hash, 'bench',
-                replace(name, 'job-', 'bench__f') || '.run', at + 1500, at + 4000,
-                at + 20000 + abs(random() % 400000), 1 + ((n + j.rowid) % 50 = 0), 1
-         FROM tick CROSS JOIN jobs j ORDER BY n, j.rowid",
+                           created_us, opened_us, finished_us, attempts, counted, cost_ms, duration_us)
+         SELECT printf('%08x-%04x-7%03x-8%03x-%012x', at / 1000 >> 16, at / 1000 & 65535, number / 4096,
+                       number % 4096, random() & 281474976710655),
+                name, 'schedule', at, at, iif((n + number) % 1000 = 7, 'failed', 'success'),
+                iif((n + number) % 1000 = 7, 'func_failed', NULL), definition_hash, 'bench',
+                replace(name, 'job-', 'bench__f') || '.run', at + 1500, at + 4000, at + 20000 + took, attempts, 1,
+                41, took + 16000 - attempts
+         FROM made",
     )
     .bind(number(done))
     .bind(number(chunk))

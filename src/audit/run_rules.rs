@@ -5,13 +5,14 @@
 
 use crate::domain::outcome::Outcome;
 use crate::domain::run::{Reason, RunState};
-use crate::store::audit::{AuditedAttempt, AuditedRun, Word};
+use crate::store::audit::{AuditedAttempt, AuditedRun, Measured, Word};
 
 /// Everything that is wrong with a run, in words. Bodies of attempts that were opened before
 /// `bodies_before_us` may have been taken.
 pub(super) fn faults(run: &AuditedRun, bodies_before_us: i64) -> Vec<String> {
     let mut faults = Vec::new();
     numbers(run, &mut faults);
+    newest_fault(run, &mut faults);
     for attempt in &run.rows {
         attempt_faults(attempt, bodies_before_us, &mut faults);
     }
@@ -58,6 +59,24 @@ fn numbers(run: &AuditedRun, faults: &mut Vec<String>) {
             "it counts {} attempts that were not throttled and has {not_throttled}",
             run.counted
         ));
+    }
+}
+
+/// What the run says of its newest attempt that has ended, against that one. A run that says nothing is one
+/// that an earlier release recorded, or the attempt had nothing to say.
+fn newest_fault(run: &AuditedRun, faults: &mut Vec<String>) {
+    let ended = run.rows.iter().rev().find(|row| row.outcome.is_some());
+    let says = ended.map(|row| row.measured);
+    let Measured {
+        cost_ms,
+        duration_us,
+    } = run.newest;
+    let agrees = (cost_ms.is_none() || says.is_some_and(|says| says.cost_ms == cost_ms))
+        && (duration_us.is_none() || says.is_some_and(|says| says.duration_us == duration_us));
+    if !agrees {
+        faults.push(
+            "what it says of its newest attempt's cost and duration, that does not".to_owned(),
+        );
     }
 }
 

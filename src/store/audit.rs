@@ -14,7 +14,7 @@ use sqlx::{ConnectOptions, Row, SqliteConnection};
 
 mod runs;
 
-pub use runs::{AuditedAttempt, AuditedRun, AuditedRuns};
+pub use runs::{AuditedAttempt, AuditedRun, AuditedRuns, Measured};
 
 /// No name of a job sorts after it.
 const END_OF_NAMES: &str = "\u{10FFFF}";

@@ -75,10 +75,10 @@ static CLOSE: RowsStatement<2> = RowsStatement::new([
          FROM v WHERE attempts.run_id = v.run_id AND attempts.attempt = v.attempt AND attempts.outcome IS NULL",
     },
     Part {
-        head: "WITH v (id, attempt, state, reason, not_before_us, finished_us, uncount) AS ",
-        columns: 7,
+        head: "WITH v (id, attempt, state, reason, not_before_us, finished_us, uncount, cost_ms, duration_us) AS ",
+        columns: 9,
         tail: " UPDATE OR FAIL runs SET state = v.state, reason = v.reason, not_before_us = v.not_before_us, finished_us = v.finished_us, \
-         counted = counted - v.uncount \
+         counted = counted - v.uncount, cost_ms = v.cost_ms, duration_us = v.duration_us \
          FROM v WHERE runs.id = v.id AND runs.state = 'running' AND runs.attempts = v.attempt",
     },
 ]);
@@ -120,6 +120,8 @@ fn bind_run<'q>(query: Bound<'q>, close: &&CloseAttempt) -> Bound<'q> {
         .bind(micros(after.not_before))
         .bind(after.state.is_final().then(|| close.at.as_microsecond()))
         .bind(i64::from(close.call.outcome == Outcome::Throttled))
+        .bind(close.call.cost_ms)
+        .bind(close.call.duration.map(duration_us))
 }
 
 fn bind_attempt<'q>(query: Bound<'q>, close: &&CloseAttempt) -> Bound<'q> {

@@ -2,6 +2,9 @@
 //!
 //! - Only rows of the span are looked at, however long the history is: the index of ticks is named, since
 //!   SQLite would rather walk the whole index of jobs than sort a day's groups.
+//! - A run's own row tells of its only attempt. The attempts, which lie among their bodies, are asked of
+//!   runs that have more, or whose row does not tell: the reply came to nothing, or an earlier release
+//!   recorded it.
 //! - All runs of a tick come as one row, a JSON list of their attempts: to hand a row over from SQLite's
 //!   thread costs more than to find what is in it.
 //!
@@ -100,13 +103,18 @@ struct Told<'t>(
     Option<i64>,
 );
 
+/// The run has made one attempt, and its row tells of it.
+const ALONE: &str = "(r.attempts = 1 AND r.duration_us IS NOT NULL)";
+
 /// The attempts of each tick at or after $1, as JSON.
 fn ticks(by: StatsBy) -> String {
     format!(
-        "SELECT json_group_array(json_array({}, r.state, a.attempt, a.cost_ms, (a.duration_us + 500) / 1000)) \
-         FROM runs r INDEXED BY runs_by_time LEFT JOIN attempts a ON a.run_id = r.id \
+        "SELECT json_group_array(CASE WHEN {ALONE} \
+             THEN json_array({key}, r.state, 1, r.cost_ms, (r.duration_us + 500) / 1000) \
+             ELSE json_array({key}, r.state, a.attempt, a.cost_ms, (a.duration_us + 500) / 1000) END) \
+         FROM runs r INDEXED BY runs_by_time LEFT JOIN attempts a ON a.run_id = CASE WHEN NOT {ALONE} THEN r.id END \
          WHERE r.scheduled_us >= $1 AND r.ahead IS NOT 'void' GROUP BY r.scheduled_us",
-        by.key()
+        key = by.key()
     )
 }
 

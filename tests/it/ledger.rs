@@ -495,7 +495,7 @@ async fn a_ledger_of_a_later_release_is_refused_with_words() {
         *refused.kind(),
         StoreErrorKind::Newer {
             found: 9000,
-            known: 4
+            known: 5
         }
     );
     assert!(refused.to_string().contains("a later release"), "{refused}");

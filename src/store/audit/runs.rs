@@ -22,12 +22,12 @@ const PART: u32 = 256;
 const QUERY: &str = "\
 SELECT json_group_array(json_array(
     p.place, p.id, p.job, p.trigger, p.scheduled_us, p.due_us, p.created_us, p.opened_us, p.finished_us,
-    p.state, p.reason, p.definition_hash, p.attempts, p.counted, p.backfill, p.ahead,
-    a.attempt, a.opened_us, a.outcome, a.unknown_reason, a.finished_us IS NOT NULL,
+    p.state, p.reason, p.definition_hash, p.attempts, p.counted, p.backfill, p.ahead, p.cost_ms, p.duration_us,
+    a.attempt, a.opened_us, a.outcome, a.unknown_reason, a.cost_ms, a.duration_us, a.finished_us IS NOT NULL,
     coalesce(a.request <> '' AND a.request_bytes > 0, 0)))
 FROM (
     SELECT rowid AS place, id, job, trigger, scheduled_us, due_us, created_us, opened_us, finished_us,
-           state, reason, definition_hash, attempts, counted, backfill, ahead
+           state, reason, definition_hash, attempts, counted, backfill, ahead, cost_ms, duration_us
     FROM runs INDEXED BY runs_by_time
     WHERE job >= $1 AND job < $2 AND (scheduled_us, rowid) > ($3, $4)
     ORDER BY scheduled_us, rowid LIMIT $5
@@ -66,8 +66,19 @@ pub struct AuditedRun {
     pub attempts: i64,
     /// Those that were not throttled, by the run's own count.
     pub counted: i64,
+    /// What its newest attempt that has ended cost and took, if the run says so.
+    pub newest: Measured,
     /// The rows of `attempts`, by number.
     pub rows: Vec<AuditedAttempt>,
+}
+
+/// What a call cost and took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Measured {
+    /// The reply's `reqCost`, in milliseconds.
+    pub cost_ms: Option<i64>,
+    /// From sending to the last byte, in microseconds.
+    pub duration_us: Option<i64>,
 }
 
 /// A row of `attempts`, without its bodies.
@@ -81,6 +92,8 @@ pub struct AuditedAttempt {
     pub outcome: Option<Word<Outcome>>,
     /// Why an `unknown` is one.
     pub unknown_reason: Option<Word<Reason>>,
+    /// What it cost and took.
+    pub measured: Measured,
     /// Whether it has an end.
     pub finished: bool,
     /// Whether the request's text is there.
@@ -171,12 +184,16 @@ struct Row<'t> {
     backfill: Option<Cow<'t, str>>,
     #[serde(borrow)]
     ahead: Option<Cow<'t, str>>,
+    cost_ms: Option<i64>,
+    duration_us: Option<i64>,
     attempt: Option<i64>,
     attempt_opened_us: Option<i64>,
     #[serde(borrow)]
     outcome: Option<Cow<'t, str>>,
     #[serde(borrow)]
     unknown_reason: Option<Cow<'t, str>>,
+    attempt_cost_ms: Option<i64>,
+    attempt_duration_us: Option<i64>,
     finished: u8,
     has_request: u8,
 }
@@ -199,6 +216,10 @@ impl Row<'_> {
             definition_hash: self.definition_hash.into_owned(),
             attempts: self.attempts,
             counted: self.counted,
+            newest: Measured {
+                cost_ms: self.cost_ms,
+                duration_us: self.duration_us,
+            },
             rows: Vec::new(),
         }
     }
@@ -211,6 +232,10 @@ impl Row<'_> {
             opened_us: self.attempt_opened_us?,
             outcome: outcome.map(|outcome| Word::read(outcome, Outcome::parse)),
             unknown_reason: unknown_reason.map(|reason| Word::read(reason, Reason::parse)),
+            measured: Measured {
+                cost_ms: self.attempt_cost_ms,
+                duration_us: self.attempt_duration_us,
+            },
             finished: self.finished != 0,
             has_request: self.has_request != 0,
         })

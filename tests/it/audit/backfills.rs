@@ -113,7 +113,7 @@ fn a_run_that_names_another_backfill_or_definition_or_is_not_over_is_named() {
         of("00:10")
     ));
     copy.execute(&format!(
-        "UPDATE runs SET state = 'waiting', reason = 'overlap', finished_us = NULL, opened_us = NULL, attempts = 0, counted = 0 WHERE {0};
+        "UPDATE runs SET state = 'waiting', reason = 'overlap', finished_us = NULL, opened_us = NULL, attempts = 0, counted = 0, cost_ms = NULL, duration_us = NULL WHERE {0};
          DELETE FROM attempts WHERE run_id IN (SELECT id FROM runs WHERE {0})",
         of("00:20")
     ));

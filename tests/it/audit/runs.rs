@@ -61,6 +61,32 @@ async fn counts_and_numbers_must_fit_the_rows() {
 }
 
 #[tokio::test]
+async fn what_a_run_says_of_its_newest_attempt_is_what_that_says() {
+    let unlike = ["what it says of its newest attempt's cost and duration, that does not"];
+    let said = "cost_ms = 41, duration_us = 9000";
+    assert_eq!(
+        after(said, "cost_ms = 40, duration_us = 9000").await,
+        unlike
+    );
+    assert_eq!(
+        after(said, "cost_ms = 41, duration_us = 9001").await,
+        unlike
+    );
+    assert_eq!(
+        after(said, "cost_ms = NULL, duration_us = NULL").await,
+        unlike
+    );
+
+    let mut ledger = Ledger::whole().await;
+    ledger.set(3, said).await;
+    ledger.set_attempts(3, said).await;
+    // An earlier release's run says nothing.
+    ledger.set_attempts(4, said).await;
+    let report = ledger.audit().await;
+    assert!(report.is_ok(), "{report:?}");
+}
+
+#[tokio::test]
 async fn throttled_attempts_have_numbers_and_are_not_counted() {
     let mut ledger = Ledger::whole().await;
     ledger.set_attempts(3, "outcome = 'throttled'").await;

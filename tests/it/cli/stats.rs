@@ -63,6 +63,29 @@ async fn by_function_by_day_and_since_when() {
 }
 
 #[tokio::test]
+async fn a_run_tells_of_its_only_attempt_itself_and_of_others_the_attempts_are_asked() {
+    let place = Place::new();
+    sample(&place).await;
+    let stats = || place.read(&["stats", "--since", ALL, "-o", "json"]).json();
+    let before = stats();
+
+    let silent = "UPDATE runs SET cost_ms = NULL, duration_us = NULL";
+    place.change(silent).await;
+    assert_eq!(stats(), before, "as an earlier release recorded them");
+
+    place
+        .change(
+            "UPDATE runs SET cost_ms = a.cost_ms, duration_us = a.duration_us FROM attempts a WHERE a.run_id = runs.id;
+             UPDATE attempts SET cost_ms = 7, duration_us = 7
+             WHERE run_id IN (SELECT id FROM runs WHERE attempts = 1 AND duration_us IS NOT NULL)",
+        )
+        .await;
+    assert_eq!(stats(), before, "the attempt is not looked at");
+    place.change(silent).await;
+    assert_ne!(stats(), before, "but where the run says nothing");
+}
+
+#[tokio::test]
 async fn a_row_that_stands_for_nothing_does_not_count() {
     let place = Place::new();
     sample(&place).await;
