@@ -30,7 +30,7 @@ fn due_of(house: &House, job: &str) -> Vec<Timestamp> {
 
 #[test]
 fn those_that_have_time_are_planned_in_small_parts_and_those_due_first_before_the_others() {
-    let names: Vec<_> = (0..40).map(|n| format!("j{n:02}")).collect();
+    let names: Vec<_> = (0..72).map(|n| format!("j{n:02}")).collect();
     let jobs: Vec<_> = names
         .iter()
         .map(|name| job(name, "0 * * * *", "spread: 10m"))
@@ -40,22 +40,22 @@ fn those_that_have_time_are_planned_in_small_parts_and_those_due_first_before_th
     let mut house = House::new(&jobs);
     house.advance_to("01:00");
     // In the second step the planning rests.
-    for planned in [32, 32, 40] {
+    for planned in [64, 64, 72] {
         house.step();
-        house.clock.advance(Duration::from_millis(3));
+        house.clock.advance(Duration::from_millis(12));
         let mut first = by_delay[..planned].to_vec();
         first.sort();
         assert_eq!(house.texts("SELECT job FROM runs ORDER BY job"), first);
     }
     house.run_until("01:10");
-    assert_eq!(house.tally()["success"], 40);
+    assert_eq!(house.tally()["success"], 72);
 }
 
 #[test]
 fn what_was_planned_of_an_instant_stays_the_old_definitions_when_the_daemon_dies_before_the_rest() {
     let jobs = |more: &str| -> Vec<String> {
         let more = format!("spread: 10m, {more}");
-        let names = (0..40).map(|n| format!("j{n:02}"));
+        let names = (0..72).map(|n| format!("j{n:02}"));
         names.map(|name| job(&name, "0 * * * *", &more)).collect()
     };
     let mut house = House::new(&jobs("timeout: 10s"));
@@ -66,7 +66,7 @@ fn what_was_planned_of_an_instant_stays_the_old_definitions_when_the_daemon_dies
     house.open();
     house.run_until("01:15");
     let by_definition = "SELECT iif(v.until_us IS NULL, 'new ', 'old ') || count(*) FROM runs r JOIN job_versions v ON v.definition_hash = r.definition_hash WHERE r.state = 'success' GROUP BY v.until_us IS NULL ORDER BY 1";
-    assert_eq!(house.texts(by_definition), ["new 8", "old 32"]);
+    assert_eq!(house.texts(by_definition), ["new 8", "old 64"]);
 }
 
 #[test]
