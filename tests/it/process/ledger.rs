@@ -71,10 +71,8 @@ async fn a_ledger_deleted_under_the_daemon_stops_the_calls_until_it_is_back_or_s
     })
     .await;
     let sent = sandbox.counters().requests;
-    // Of a call that was under way just then the end is still to be recorded, for which the stop waits.
-    daemon.signal("TERM");
-    daemon.said("stopping: no new calls").await;
-    daemon.stop().await;
+    // Of a call that was under way just then the end is still to be recorded, for which a stop waits.
+    daemon.stop_at_once().await;
     assert_eq!(sandbox.counters().requests, sent, "it went on calling");
 
     let daemon = folder.start().await;

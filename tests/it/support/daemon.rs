@@ -290,6 +290,17 @@ impl Daemon {
         log
     }
 
+    /// Stops it without patience for what is under way: by SIGTERM again and again, since one that comes
+    /// soon after the first is taken for its echo.
+    pub(crate) async fn stop_at_once(mut self) {
+        let status = eventually("the process ends at once", async || {
+            self.signal("TERM");
+            self.child.try_wait().unwrap()
+        })
+        .await;
+        assert_eq!(status.code(), Some(0), "{}", self.log());
+    }
+
     /// The most memory that it has had at once, in MiB.
     pub(crate) fn peak_memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
