@@ -5,7 +5,7 @@
 
 use crate::domain::outcome::Outcome;
 use crate::domain::run::{Reason, RunState};
-use crate::store::audit::{AuditedAttempt, AuditedRun, Measured, Word};
+use crate::store::audit::{AuditedAttempt, AuditedRun, Word};
 
 /// Everything that is wrong with a run, in words. Bodies of attempts that were opened before
 /// `bodies_before_us` may have been taken.
@@ -66,14 +66,11 @@ fn numbers(run: &AuditedRun, faults: &mut Vec<String>) {
 /// that an earlier release recorded, or the attempt had nothing to say.
 fn newest_fault(run: &AuditedRun, faults: &mut Vec<String>) {
     let ended = run.rows.iter().rev().find(|row| row.outcome.is_some());
-    let says = ended.map(|row| row.measured);
-    let Measured {
-        cost_ms,
-        duration_us,
-    } = run.newest;
-    let agrees = (cost_ms.is_none() || says.is_some_and(|says| says.cost_ms == cost_ms))
-        && (duration_us.is_none() || says.is_some_and(|says| says.duration_us == duration_us));
-    if !agrees {
+    let says = ended.map(|row| row.measured).unwrap_or_default();
+    let differs = |said: Option<i64>, says: Option<i64>| said.is_some() && said != says;
+    if differs(run.newest.cost_ms, says.cost_ms)
+        || differs(run.newest.duration_us, says.duration_us)
+    {
         faults.push(
             "what it says of its newest attempt's cost and duration, that does not".to_owned(),
         );

@@ -73,7 +73,7 @@ pub struct AuditedRun {
 }
 
 /// What a call cost and took.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Measured {
     /// The reply's `reqCost`, in milliseconds.
     pub cost_ms: Option<i64>,
