@@ -291,14 +291,16 @@ impl Daemon {
     }
 
     /// Stops it without patience for what is under way: by SIGTERM again and again, since one that comes
-    /// soon after the first is taken for its echo.
-    pub(crate) async fn stop_at_once(mut self) {
-        let status = eventually("the process ends at once", async || {
+    /// soon after the first is taken for its echo. Answers with its whole log.
+    pub(crate) async fn stop_at_once(mut self) -> String {
+        eventually("the process ends at once", async || {
             self.signal("TERM");
             self.child.try_wait().unwrap()
         })
         .await;
-        assert_eq!(status.code(), Some(0), "{}", self.log());
+        let (code, log) = self.ended().await;
+        assert_eq!(code, 0, "{log}");
+        log
     }
 
     /// The most memory that it has had at once, in MiB.
