@@ -39,10 +39,12 @@ mod soak;
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// Everything, in the order of the README's table.
-const ALL: [&str; 9] = [
+const ALL: [&str; 10] = [
     "burst 10000",
+    "burst 10000 10",
     "burst 100000",
     "seconds 200",
     "seconds 2000",
@@ -80,7 +82,10 @@ fn number(word: &str) -> usize {
 
 async fn measure(words: &[&str]) {
     match words {
-        ["burst", runs] => burst::measure(number(runs)).await,
+        ["burst", runs, delay @ ..] => {
+            let delay = delay.first().map_or(0, |milliseconds| number(milliseconds));
+            burst::measure(number(runs), Duration::from_millis(delay as u64)).await;
+        }
         ["seconds", jobs, spread @ ..] => {
             seconds::measure(number(jobs), spread.first().copied()).await
         }
