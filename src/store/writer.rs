@@ -39,6 +39,11 @@ const BATCH: usize = rows::MOST;
 /// one part of the due ticks has, of whichever kind they are.
 const COMPANY: usize = 256;
 
+/// Turns of the runtime without a newcomer after which [`gather`] expects none: whoever was told something
+/// may tell others before one of them has something to write. After a single one, 15 of 400 seeds of the
+/// simulation did not repeat themselves; after as many as this, one of 1,000.
+const QUIET: u32 = 32;
+
 /// Operations that may wait before their senders do.
 pub(super) const QUEUE: usize = 4096;
 
@@ -148,20 +153,22 @@ pub(super) async fn run(
     let _ = connection.close().await;
 }
 
-/// Lets in everybody who is about to come. A scripted disk takes its own time for each transaction: which
-/// operations share one must not depend on how fast SQLite's thread is, or a seed would not repeat itself.
+/// Lets in everybody who is about to come, until nobody has for [`QUIET`] turns. A scripted disk takes its
+/// own time for each transaction: which operations share one must not depend on how fast SQLite's thread
+/// is, or a seed would not repeat itself.
 ///
 /// Rejected for a real disk: while the writer waits for company, SQLite's thread rests, which made a burst
 /// a tenth slower.
 async fn gather(queue: &mut mpsc::Receiver<Pending>, batch: &mut Vec<Pending>) {
-    let mut before = 0;
-    while before < batch.len() && batch.len() < BATCH {
-        before = batch.len();
+    let mut quiet = 0;
+    while quiet < QUIET && batch.len() < BATCH {
         tokio::task::yield_now().await;
+        quiet += 1;
         while batch.len() < BATCH
             && let Ok(pending) = queue.try_recv()
         {
             batch.push(pending);
+            quiet = 0;
         }
     }
 }

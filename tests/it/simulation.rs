@@ -7,11 +7,12 @@
 //! `FUNCRON_SIM_SEEDS=n` through any number, `FUNCRON_SIM_SEEDS=from..to` through others.
 //!
 //! What it cannot see: whether a commit is synced, since a simulated crash loses a process and no
-//! page of a file (`store::open` holds that down); and jitter, which is drawn from random ids, so that a seed with it would not repeat itself;
-//! and a lead that is broken off, into whose milliseconds no event falls (`engine::lead` has that).
+//! page of a file (`store::open` holds that down); jitter, which is drawn from random ids, so that a seed
+//! with it would not repeat itself; and a lead that is broken off, into whose milliseconds no event falls
+//! (`engine::lead` has that).
 //!
-//! Two to four seeds in a hundred do not repeat themselves to the last instant, with leads or without: how
-//! many writes a transaction takes together depends on SQLite's thread.
+//! Of 1,000 seeds that were lived through twice, beside other work, one did not repeat itself, and did in
+//! twelve further tries: what is read comes when SQLite's thread is done, and nobody waits for that.
 //!
 //! It is itself tested by the faults of `tests/mutants/`, each of which it must notice; the seed is
 //! the first that did, of 2026-11-24 and, of the lead, 2026-11-30.
@@ -251,7 +252,8 @@ fn whatever_happens_the_guarantees_hold() {
 
 #[test]
 fn a_seed_repeats_itself() {
-    for seed in [3, 14, 15] {
+    // The last five have what a transaction takes together decide when others begin.
+    for seed in [3, 14, 15, 36, 122, 188, 310, 399] {
         let stories = [live(seed), live(seed)].map(|life| check::story(&life.facts));
         let [first, second] = &stories;
         let differences: HashMap<&String, &String> = first
