@@ -19,6 +19,7 @@ use super::error::{StoreError, StoreErrorKind};
 use super::finish::{CloseAttempt, Closed, Settle};
 use super::ground::{File, Ground, LARGE_JOURNAL};
 use super::lock::{self, LedgerLock};
+use super::operation::{Answer, Operation, Pending};
 use super::orders::{Order, Ordered};
 use super::plan::Plan;
 use super::prune::Prune;
@@ -27,7 +28,7 @@ use super::rewind::{Rewind, Rewound};
 use super::schema;
 use super::size::{Shrink, Size};
 use super::versions::Event;
-use super::writer::{self, Answer, Operation, Pending};
+use super::writer;
 use crate::domain::run::RunId;
 
 /// A ledger held by this process. Cheap to clone; every clone writes through the one writer.

@@ -5,44 +5,34 @@
 //! disk fails for all its operations; one that fails because of an operation is taken apart, so that
 //! a bad one cannot drag others down.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use super::checkpoint::Checkpoints;
-use super::claim::{self, OpenAttempt, Opened};
+use super::claim::{self, Opened};
+use super::company::{self, Company};
 use super::dialect;
 use super::disk::Moment;
 use super::error::{StoreError, StoreErrorKind};
-use super::finish::{self, CloseAttempt, Closed, Settle};
+use super::finish::{self, Closed};
 use super::ground::Ground;
-use super::orders::{self, Order, Ordered};
-use super::plan::{self, Plan};
-use super::prune::{self, Prune};
-use super::release::Release;
-use super::rewind::{self, Rewind, Rewound};
+use super::operation::{Answer, Operation, Pending, operations};
+use super::orders;
+use super::plan;
+use super::prune;
+use super::rewind;
 use super::rows;
-use super::size::{self, Shrink, Size};
-use super::versions::{self, Event};
-use crate::domain::run::RunId;
+use super::size;
+use super::versions;
 
 /// Operations that a transaction begins with, at most: what one statement takes in. In a burst those who
 /// are answered call while the next are written; with more in one transaction all would call, then all be
 /// written, and one of two processors would rest. What the further fsyncs cost is less (of 0.7 ms each, and
 /// 2 cores; tried anew with twice as many on 2026-11-28: no faster).
 const BATCH: usize = rows::MOST;
-
-/// Operations that may join a plan's transaction while it is written: as many as there are attempts of what
-/// one part of the due ticks has, of whichever kind they are.
-const COMPANY: usize = 256;
-
-/// Turns of the runtime without a newcomer after which [`gather`] expects none: whoever was told something
-/// may tell others before one of them has something to write. After a single one, 15 of 400 seeds of the
-/// simulation did not repeat themselves; after as many as this, one of 1,000.
-const QUIET: u32 = 32;
 
 /// Operations that may wait before their senders do.
 pub(super) const QUEUE: usize = 4096;
@@ -51,66 +41,6 @@ pub(super) const QUEUE: usize = 4096;
 /// TimeoutStopSec has to spare.
 const LEAVING_TRIES: u32 = 31;
 const LEAVING_PAUSE: Duration = Duration::from_millis(100);
-
-/// An operation and where its answer goes.
-pub(super) struct Pending {
-    pub(super) operation: Operation,
-    pub(super) answer: oneshot::Sender<Result<Answer, StoreError>>,
-}
-
-pub(super) enum Operation {
-    Plan(Box<Plan>),
-    Settle(Vec<Settle>),
-    Record(Box<Event>),
-    Probe,
-    Order(Box<Order>),
-    Rewind(Box<Rewind>),
-    Prune(Box<Prune>),
-    Shrink(Shrink),
-    Open(Box<OpenAttempt>),
-    Close(Arc<CloseAttempt>),
-}
-
-#[derive(Debug)]
-pub(super) enum Answer {
-    /// Runs whose tick had a row already.
-    Planned(Vec<RunId>),
-    Opened(Opened),
-    Closed(Closed),
-    /// Runs that did not wait.
-    Settled(Vec<RunId>),
-    Ordered(Ordered),
-    Rewound(Rewound),
-    /// The pass, a batch further.
-    Pruned(Box<Prune>),
-    Size(Size),
-    Done,
-}
-
-impl Operation {
-    /// What it waits for before it is committed.
-    const fn release(&self) -> Option<&Release> {
-        match self {
-            Self::Plan(plan) => plan.release.as_ref(),
-            _ => None,
-        }
-    }
-
-    const fn doing(&self) -> &'static str {
-        match self {
-            Self::Plan(_) => "recording planned runs",
-            Self::Settle(_) => "recording decisions on waiting runs",
-            Self::Record(_) => "recording an event",
-            Self::Probe => "trying whether the ledger can be written",
-            Self::Order(_) => "recording an order",
-            Self::Rewind(_) => "taking the planning back to a clock that was set back",
-            Self::Prune(_) => "deleting what is old",
-            Self::Shrink(_) => "giving free pages back to the file system",
-            Self::Open(_) => "recording an attempt before its call",
-            Self::Close(_) => "recording an attempt's end",
-        }
-    }
-}
 
 /// Commits until every sender is gone, then leaves the file readable for everyone.
 pub(super) async fn run(
@@ -134,7 +64,7 @@ pub(super) async fn run(
             break;
         }
         if ground.disk.is_scripted() {
-            gather(&mut queue, &mut batch).await;
+            company::gather(&mut queue, &mut batch, BATCH).await;
         }
         let company = Company::of(&ground, &batch, &mut queue);
         let operations = commit(
@@ -151,26 +81,6 @@ pub(super) async fn run(
     checkpoints.close().await;
     leave_wal(&mut connection).await;
     let _ = connection.close().await;
-}
-
-/// Lets in everybody who is about to come, until nobody has for [`QUIET`] turns. A scripted disk takes its
-/// own time for each transaction: which operations share one must not depend on how fast SQLite's thread
-/// is, or a seed would not repeat itself.
-///
-/// Rejected for a real disk: while the writer waits for company, SQLite's thread rests, which made a burst
-/// a tenth slower.
-async fn gather(queue: &mut mpsc::Receiver<Pending>, batch: &mut Vec<Pending>) {
-    let mut quiet = 0;
-    while quiet < QUIET && batch.len() < BATCH {
-        tokio::task::yield_now().await;
-        quiet += 1;
-        while batch.len() < BATCH
-            && let Ok(pending) = queue.try_recv()
-        {
-            batch.push(pending);
-            quiet = 0;
-        }
-    }
 }
 
 /// Leaves the file readable for those who may not write its directory (guarantee G8). SQLite does it
@@ -192,59 +102,6 @@ async fn leave_wal(connection: &mut SqliteConnection) {
     }
 }
 
-/// Those who join a transaction while it is written. They are let in for the attempts of the runs that it
-/// plans, which are being prepared meanwhile and would else wait for one of their own; who is in the queue
-/// before them comes along.
-///
-/// Only that of a plan is joined, which takes about as long to be written as they take to come; any other
-/// would only keep those waiting who are in it. None on a scripted disk, for the reason of [`gather`].
-struct Company<'q> {
-    queue: &'q mut mpsc::Receiver<Pending>,
-    joined: Vec<Pending>,
-    /// Of those who have joined, how many are written.
-    written: usize,
-}
-
-impl<'q> Company<'q> {
-    fn of(
-        ground: &Ground,
-        batch: &[Pending],
-        queue: &'q mut mpsc::Receiver<Pending>,
-    ) -> Option<Self> {
-        let plans = |pending: &Pending| matches!(pending.operation, Operation::Plan(_));
-        (!ground.disk.is_scripted() && batch.iter().any(plans)).then_some(Self {
-            queue,
-            joined: Vec::new(),
-            written: 0,
-        })
-    }
-
-    /// Whether somebody comes before `release` does, until which the transaction is kept open.
-    async fn comes_before(&mut self, release: &Release) -> bool {
-        let room = QUEUE.saturating_sub(self.joined.len());
-        tokio::select! {
-            biased;
-            _ = release.has_come() => false,
-            came = self.queue.recv_many(&mut self.joined, room), if room > 0 => came > 0,
-        }
-    }
-
-    /// Lets in who has come by now.
-    fn let_in(&mut self) -> Vec<&Operation> {
-        while self.joined.len() < self.written + COMPANY
-            && let Ok(pending) = self.queue.try_recv()
-        {
-            self.joined.push(pending);
-        }
-        let known = std::mem::replace(&mut self.written, self.joined.len());
-        operations(&self.joined[known..])
-    }
-}
-
-fn operations(batch: &[Pending]) -> Vec<&Operation> {
-    batch.iter().map(|pending| &pending.operation).collect()
-}
-
 /// Answers how many operations there were.
 async fn commit(
     connection: &mut SqliteConnection,
@@ -253,7 +110,7 @@ async fn commit(
     mut company: Option<Company<'_>>,
 ) -> usize {
     let done = transaction(connection, ground, &operations(&batch), company.as_mut()).await;
-    batch.extend(company.into_iter().flat_map(|company| company.joined));
+    batch.extend(company.into_iter().flat_map(Company::into_joined));
     let operations = batch.len();
     match done {
         Ok(answers) => {
