@@ -12,7 +12,7 @@ const COMPANY: usize = 256;
 
 /// Turns of the runtime without a newcomer after which [`gather`] expects none: whoever was told something
 /// may tell others before one of them has something to write. After a single one, 15 of 400 seeds of the
-/// simulation did not repeat themselves; after as many as this, one of 1,000.
+/// simulation did not repeat themselves; after as many as this, one or two of 1,000.
 const QUIET: u32 = 32;
 
 /// Lets in everybody who is about to come, until nobody has for [`QUIET`] turns. A scripted disk takes its

@@ -29,7 +29,7 @@ mod orders;
 
 use clocks::Clocks;
 pub(crate) use clocks::ROUNDING;
-use daemon::{Crashed, Daemon, Death, settle};
+use daemon::{Crashed, Daemon, Death, TURNS, settle};
 pub(crate) use orders::{Answer, Given};
 
 /// Something the world did, by name, for the summary.
@@ -353,7 +353,7 @@ impl World {
                 () = mischief.until_stalled() => {}
             }
             // Whoever else can do something does it first.
-            settle(8).await;
+            settle(TURNS).await;
             if mischief.is_stalled() {
                 let wakes = self.clock.next_waking();
                 let now = self.clock.monotonic();
