@@ -279,3 +279,52 @@ fn the_words_of_the_faults_are_those_of_the_product() {
         }
     }
 }
+
+/// The file of each of a patch's hunks, and the lines that it must find there.
+fn hunks(patch: &str) -> Vec<(&str, String)> {
+    let mut hunks: Vec<(&str, String)> = Vec::new();
+    let mut file = "";
+    for line in patch.lines() {
+        if let Some(name) = line.strip_prefix("+++ b/") {
+            file = name;
+        } else if line.starts_with("@@") {
+            hunks.push((file, String::new()));
+        } else if let (Some(line), Some((_, expected))) =
+            (line.strip_prefix([' ', '-']), hunks.last_mut())
+            && !line.starts_with("-- a/")
+        {
+            expected.push_str(line);
+            expected.push('\n');
+        }
+    }
+    hunks
+}
+
+/// A fault that can no longer be planted shows nothing, and one with too little around it may land elsewhere.
+#[test]
+fn every_planted_fault_fits_one_place_and_is_listed() {
+    let table = fs::read_to_string("tests/it/simulation.rs").expect("the table");
+    let mut faults = 0;
+    for entry in fs::read_dir("tests/mutants").expect("the folder is there") {
+        let path = entry.expect("an entry").path();
+        if path
+            .extension()
+            .is_none_or(|extension| extension != "patch")
+        {
+            continue;
+        }
+        faults += 1;
+        let patch = fs::read_to_string(&path).expect("a patch");
+        for (file, expected) in hunks(&patch) {
+            let text = fs::read_to_string(file).expect("the file that it changes");
+            let places = text.matches(&expected).count();
+            assert_eq!(places, 1, "{} in {file}:\n{expected}", path.display());
+        }
+        let name = path.file_stem().expect("a name").display();
+        let what = patch.lines().next().expect("what is wrong");
+        let row = format!("//! | `{name}` | {what} |");
+        assert!(table.contains(&row), "{row}");
+    }
+    let rows = table.matches("\n//! | `").count();
+    assert_eq!(faults, rows, "rows of the table");
+}
