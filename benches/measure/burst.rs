@@ -29,14 +29,12 @@ struct Round {
 /// processor. Where it takes its time a bare client waits, and whoever records can do so meanwhile:
 /// the floor is the calls alone.
 pub(crate) async fn measure(runs: usize, delay: Duration) {
-    let floor = if delay.is_zero() {
-        "1/(1/A + 1/B)"
-    } else {
-        "A"
-    };
     println!(
-        "\n## {runs} jobs due in the same second, {} in flight, the remote answers after {} ms (1/s; floor = {floor})\n",
-        posts::IN_FLIGHT,
+        "\n## {runs} jobs due in the same second, {} in flight (1/s)\n",
+        posts::IN_FLIGHT
+    );
+    println!(
+        "The remote answers after {} ms; floor = 1/(1/A + 1/B), or A of a remote that takes its time.\n",
         delay.as_millis()
     );
     println!(

@@ -67,6 +67,11 @@ const NOT_IN_DOMAIN: &[&str] = &[
 ];
 
 pub(crate) fn sources(root: &str) -> BTreeMap<PathBuf, String> {
+    files(root, "rs")
+}
+
+/// The files of a kind below a folder, with their texts.
+fn files(root: &str, kind: &str) -> BTreeMap<PathBuf, String> {
     let mut found = BTreeMap::new();
     let mut folders = vec![PathBuf::from(root)];
     while let Some(folder) = folders.pop() {
@@ -74,8 +79,8 @@ pub(crate) fn sources(root: &str) -> BTreeMap<PathBuf, String> {
             let path = entry.expect("an entry").path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let text = fs::read_to_string(&path).expect("a source file");
+            } else if path.extension().is_some_and(|extension| extension == kind) {
+                let text = fs::read_to_string(&path).expect("a text file");
                 found.insert(path, text);
             }
         }
@@ -304,18 +309,9 @@ fn hunks(patch: &str) -> Vec<(&str, String)> {
 #[test]
 fn every_planted_fault_fits_one_place_and_is_listed() {
     let table = fs::read_to_string("tests/it/simulation.rs").expect("the table");
-    let mut faults = 0;
-    for entry in fs::read_dir("tests/mutants").expect("the folder is there") {
-        let path = entry.expect("an entry").path();
-        if path
-            .extension()
-            .is_none_or(|extension| extension != "patch")
-        {
-            continue;
-        }
-        faults += 1;
-        let patch = fs::read_to_string(&path).expect("a patch");
-        for (file, expected) in hunks(&patch) {
+    let patches = files("tests/mutants", "patch");
+    for (path, patch) in &patches {
+        for (file, expected) in hunks(patch) {
             let text = fs::read_to_string(file).expect("the file that it changes");
             let places = text.matches(&expected).count();
             assert_eq!(places, 1, "{} in {file}:\n{expected}", path.display());
@@ -326,5 +322,5 @@ fn every_planted_fault_fits_one_place_and_is_listed() {
         assert!(table.contains(&row), "{row}");
     }
     let rows = table.matches("\n//! | `").count();
-    assert_eq!(faults, rows, "rows of the table");
+    assert_eq!(patches.len(), rows, "rows of the table");
 }
